@@ -1,0 +1,3 @@
+//! The fleet bench: ten thousand devices, one method job.
+
+fn main() {}

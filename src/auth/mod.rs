@@ -1,0 +1,1 @@
+//! Connection strings and shared access signatures, for client, device and hub alike.

@@ -1,0 +1,1 @@
+//! The hub's service API over HTTPS.

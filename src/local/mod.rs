@@ -1,0 +1,1 @@
+//! The embedded hub and its fleet behind `--local`.

@@ -1,0 +1,3 @@
+//! The `iotjob` binary.
+
+fn main() {}

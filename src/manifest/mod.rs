@@ -1,0 +1,1 @@
+//! YAML text → valid manifest, with places for every problem.

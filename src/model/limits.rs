@@ -1,0 +1,87 @@
+//! Every number of the service and of ours, each with its source.
+
+/// Longest device or module id, in characters (REST.md 8.1).
+pub const ID_CHARS_MAX: usize = 128;
+/// Longest job id, in characters (REST.md 4.3).
+pub const JOB_ID_CHARS_MAX: usize = 64;
+/// Longest query text, in characters, with the service's prefix (REST.md 4.5, GRAMMAR.md 2).
+pub const QUERY_CHARS_MAX: usize = 8_192;
+/// What the service puts before a job's condition (GRAMMAR.md 7).
+pub const QUERY_CONDITION_PREFIX: &str = "SELECT * FROM devices WHERE ";
+/// Deepest nesting of expressions that our parser follows (ours).
+pub const QUERY_DEPTH_MAX: usize = 64;
+
+/// Size limit of a twin's tags, in counted bytes (REST.md 6.5).
+pub const TAGS_BYTES_MAX: usize = 8 * 1024;
+/// Size limit of desired properties, in counted bytes (REST.md 6.5).
+pub const DESIRED_BYTES_MAX: usize = 32 * 1024;
+/// Size limit of reported properties, in counted bytes (REST.md 6.5).
+pub const REPORTED_BYTES_MAX: usize = 32 * 1024;
+/// Longest twin key, in bytes of UTF-8 (REST.md 6.5).
+pub const TWIN_KEY_BYTES_MAX: usize = 1_024;
+/// Longest string value in a twin, in bytes (REST.md 6.5).
+pub const TWIN_STRING_BYTES_MAX: usize = 4_096;
+/// Levels of objects below a twin section; a scalar may sit in the last (REST.md 6.5).
+pub const TWIN_DEPTH_MAX: usize = 10;
+/// Smallest integer a twin stores (REST.md 6.5).
+pub const TWIN_INTEGER_MIN: i64 = -4_503_599_627_370_496;
+/// Largest integer a twin stores (REST.md 6.5).
+pub const TWIN_INTEGER_MAX: i64 = 4_503_599_627_370_495;
+
+/// Largest direct-method payload each way, in bytes of JSON (REST.md 7).
+pub const METHOD_PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+/// Response time-out of a direct method in seconds: least, most, default (REST.md 7).
+pub const RESPONSE_TIMEOUT_S: (u64, u64, u64) = (5, 300, 30);
+/// Connect time-out of a direct method in seconds: most; the least and the default are 0 (REST.md 7).
+pub const CONNECT_TIMEOUT_S_MAX: u64 = 300;
+
+/// Least `maxExecutionTimeInSeconds` that a manifest may ask for (product.md 1; REST.md 4.2 saw 5 accepted).
+pub const JOB_TIMEOUT_S_MIN: u64 = 5;
+/// Default `maxExecutionTimeInSeconds`, as the CLI and Node callers send it (REST.md 4.2).
+pub const JOB_TIMEOUT_S_DEFAULT: u64 = 3_600;
+/// How far ahead a job may start, in hours (REST.md 4.2).
+pub const JOB_START_AHEAD_H_MAX: i64 = 168;
+/// How far back a new run's start may lie, in minutes (product.md 1).
+pub const JOB_START_PAST_MIN_MAX: i64 = 5;
+/// How long the hub remembers a job, in days (REST.md 4.7).
+pub const JOB_HISTORY_DAYS: i64 = 30;
+
+/// Largest page of a query or a job list (REST.md 9).
+pub const PAGE_ITEMS_MAX: usize = 100;
+/// Largest page of the device list (REST.md 8.1).
+pub const DEVICE_LIST_MAX: usize = 1_000;
+/// Most items of one bulk registry call (REST.md 8.4).
+pub const BULK_ITEMS_MAX: usize = 100;
+/// Largest HTTP body either side reads, in bytes (ours: four times the largest legal twin plus room).
+pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Largest MQTT packet either side reads, in bytes (DEVICE.md 8.4, 10.2).
+pub const MQTT_PACKET_BYTES_MAX: usize = 300 * 1024;
+/// Largest device-to-cloud message in bytes (DEVICE.md 1.8).
+pub const TELEMETRY_BYTES_MAX: usize = 256 * 1024;
+/// Longest time the hub waits for traffic whatever keep-alive a client names, in seconds (DEVICE.md 1.5).
+pub const KEEP_ALIVE_S_CAP: u64 = 1_767;
+/// Largest keep-alive interval a device may usefully ask for, in seconds (DEVICE.md 1.5).
+pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
+/// How long a new connection may take to finish TLS and send CONNECT, in seconds (ours; DEVICE.md 8.3).
+pub const CONNECT_PACKET_S_MAX: u64 = 30;
+/// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
+pub const CONNECTION_QUEUE_MAX: usize = 256;
+/// Subscriptions of one identity (DEVICE.md 2.2).
+pub const SUBSCRIPTIONS_MAX: usize = 5;
+
+/// Longest run name in a manifest, in characters (product.md 1).
+pub const RUN_NAME_CHARS_MAX: usize = 40;
+/// Largest manifest file, in bytes (ours).
+pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+/// Deepest nesting of a manifest (ours; crates.md 2.4).
+pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Problems shown for one file in text output (product.md 1).
+pub const PROBLEMS_SHOWN_MAX: usize = 50;
+
+/// Lifetime of the SAS tokens we mint, in seconds (REST.md 2.2).
+pub const SAS_LIFETIME_S: i64 = 3_600;
+/// How long before its end a SAS token is renewed, in seconds (ours, between Python's 120 and Node's 900).
+pub const SAS_RENEW_BEFORE_S: i64 = 300;
+/// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
+pub const SAS_SKEW_S: i64 = 300;

@@ -1,0 +1,1 @@
+//! Manifest → what will be sent; pure.

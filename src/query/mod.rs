@@ -1,0 +1,1 @@
+//! The twin query language: one parser and evaluator for validation and for the hub.

@@ -1,0 +1,1 @@
+//! Carries a plan out: submit once, watch, collect every device's outcome.
