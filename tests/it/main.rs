@@ -2,3 +2,4 @@
 
 mod python_pair;
 mod support;
+mod tidy;
