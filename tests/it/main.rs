@@ -1,3 +1,5 @@
-//! The one integration binary: a module for each thing a user touches.
+//! The one integration binary: a module for each thing a user touches, all through the real binary and real sockets.
 
-fn main() {}
+mod python_pair;
+mod support;
+mod tidy;
