@@ -10,10 +10,20 @@
 //! afterwards and only for what went wrong. Nothing here asks for the time or the network; [`load`] reads files.
 
 mod checked;
+mod finding;
+mod locate;
 mod problem;
+mod rule;
+mod scalar;
+mod schema;
+mod syntax;
+mod v1;
+mod yaml;
 
 pub use checked::{Action, InvalidRunName, Manifest, RunName, SourceRef, Start, Target};
-pub use problem::{Place, Problem, ProblemKind, Severity, SourceFile};
+pub use problem::{Place, Problem, Severity, SourceFile};
+pub use rule::ProblemKind;
+pub use schema::{SCHEMA_ID, schema, schema_text};
 
 use std::io::Read;
 use std::path::PathBuf;
