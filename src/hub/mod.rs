@@ -9,7 +9,9 @@
 
 pub mod engine;
 pub mod error;
+pub mod hosts;
 pub mod notice;
+pub mod policies;
 pub mod registry;
 pub mod store;
 

@@ -70,6 +70,11 @@ pub const CONNECTION_QUEUE_MAX: usize = 256;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
 
+/// Shared access policies of one hub (REST.md 2.3).
+pub const POLICIES_MAX: usize = 16;
+/// Longest policy name, in characters (ours).
+pub const POLICY_NAME_CHARS_MAX: usize = 64;
+
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
 /// Largest manifest file, in bytes (ours).

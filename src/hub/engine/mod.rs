@@ -2,10 +2,10 @@
 
 use tokio::sync::mpsc;
 
+use super::HubError;
 use super::notice::{CallId, ConnectionId, Notice};
 use super::registry::{Identity, IdentityDraft, IfMatch};
 use super::store::{Snapshot, Store};
-use super::HubError;
 use crate::model::{
     Clock, JobId, JobRequest, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, TwinId, TwinPatch,
 };
@@ -47,8 +47,18 @@ impl EngineHandle {
     pub async fn delete_identity(&self, id: TwinId, if_match: IfMatch) -> Result<(), HubError>;
 
     // Twins (REST.md 6): both give the whole twin document
-    pub async fn patch_twin(&self, id: TwinId, patch: TwinPatch, if_match: IfMatch) -> Result<serde_json::Value, HubError>;
-    pub async fn replace_twin(&self, id: TwinId, content: TwinPatch, if_match: IfMatch) -> Result<serde_json::Value, HubError>;
+    pub async fn patch_twin(
+        &self,
+        id: TwinId,
+        patch: TwinPatch,
+        if_match: IfMatch,
+    ) -> Result<serde_json::Value, HubError>;
+    pub async fn replace_twin(
+        &self,
+        id: TwinId,
+        content: TwinPatch,
+        if_match: IfMatch,
+    ) -> Result<serde_json::Value, HubError>;
     /// A device's reported patch; `base_version` makes it conditional. Gives the new `$version`.
     pub async fn report(&self, id: TwinId, patch: JsonObject, base_version: Option<u64>) -> Result<u64, HubError>;
 
@@ -62,8 +72,19 @@ impl EngineHandle {
     pub async fn cancel_job(&self, id: JobId) -> Result<JobResponse, HubError>;
 
     // Sessions (DEVICE.md 1.6, 1.9): the edge has authenticated the identity
-    pub async fn connect(&self, id: TwinId, connection: ConnectionId, clean_session: bool, mailbox: mpsc::Sender<Notice>) -> Result<SessionOpened, HubError>;
-    pub async fn subscribe(&self, connection: ConnectionId, subscriptions: Vec<(Subscription, u8)>) -> Result<(), HubError>;
-    pub async fn unsubscribe(&self, connection: ConnectionId, subscriptions: Vec<Subscription>) -> Result<(), HubError>;
+    pub async fn connect(
+        &self,
+        id: TwinId,
+        connection: ConnectionId,
+        clean_session: bool,
+        mailbox: mpsc::Sender<Notice>,
+    ) -> Result<SessionOpened, HubError>;
+    pub async fn subscribe(
+        &self,
+        connection: ConnectionId,
+        subscriptions: Vec<(Subscription, u8)>,
+    ) -> Result<(), HubError>;
+    pub async fn unsubscribe(&self, connection: ConnectionId, subscriptions: Vec<Subscription>)
+    -> Result<(), HubError>;
     pub async fn disconnect(&self, connection: ConnectionId);
 }
