@@ -8,6 +8,8 @@ pub const JOB_ID_CHARS_MAX: usize = 64;
 pub const QUERY_CHARS_MAX: usize = 8_192;
 /// What the service puts before a job's condition (GRAMMAR.md 7).
 pub const QUERY_CONDITION_PREFIX: &str = "SELECT * FROM devices WHERE ";
+/// Longest condition of a job, in characters: what the prefix leaves (REST.md 4.5).
+pub const QUERY_CONDITION_CHARS_MAX: usize = QUERY_CHARS_MAX - QUERY_CONDITION_PREFIX.len();
 /// Deepest nesting of expressions that our parser follows (ours).
 pub const QUERY_DEPTH_MAX: usize = 64;
 /// Memory for the groups of one GROUP BY, in bytes (ours: about 400,000 groups of short keys).
@@ -93,6 +95,12 @@ pub const RUN_NAME_CHARS_MAX: usize = 40;
 pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a manifest (ours; crates.md 2.4).
 pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Bytes that a manifest file may grow to when its aliases are followed, eight of them a node (ours).
+pub const MANIFEST_EXPANDED_BYTES_MAX: usize = 16 * MANIFEST_BYTES_MAX;
+/// Brackets that a manifest may leave open at once, wherever they stand (ours: the parser is quadratic in them).
+pub const MANIFEST_BRACKETS_MAX: usize = 4 * MANIFEST_DEPTH_MAX;
+/// Deepest directory below a PATH that is searched for manifests (ours).
+pub const MANIFEST_DIRECTORY_DEPTH_MAX: usize = 32;
 /// Problems shown for one file in text output (product.md 1).
 pub const PROBLEMS_SHOWN_MAX: usize = 50;
 
