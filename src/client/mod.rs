@@ -18,6 +18,9 @@ mod transport;
 mod trust_stub;
 mod twins;
 
+#[cfg(test)]
+mod tests;
+
 pub use devices::{BulkFailure, DeviceAuthentication, DeviceIdentity, NewDevice};
 pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, Operation, ServiceError, SetupError, Unreached};
 pub use hub_client::{HubClient, HubClientConfig};
