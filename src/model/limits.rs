@@ -67,6 +67,8 @@ pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
+/// Messages of quality 1 under way to one side before it must acknowledge (ours; DEVICE.md 10.1).
+pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
 
