@@ -15,7 +15,6 @@ mod query;
 mod retry;
 mod token;
 mod transport;
-mod trust_stub;
 mod twins;
 
 #[cfg(test)]

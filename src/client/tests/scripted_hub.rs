@@ -9,11 +9,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::auth::parse_service;
 use crate::client::{HubClient, HubClientConfig, Notify, Pace, Patience};
 use crate::model::{Clock, Rng};
+use crate::tls::TrustAnchors;
 
 /// What the hub does once it has read a request whole.
 pub(super) enum Step {
@@ -62,7 +63,7 @@ impl Request {
 
 pub(super) struct ScriptedHub {
     port: u16,
-    ca: CertificateDer<'static>,
+    ca: Vec<u8>,
     requests: Arc<Mutex<Vec<Request>>>,
     task: JoinHandle<()>,
 }
@@ -98,7 +99,7 @@ impl ScriptedHub {
         format!("localhost:{}", self.port)
     }
 
-    pub(super) fn ca(&self) -> CertificateDer<'static> {
+    pub(super) fn ca(&self) -> Vec<u8> {
         self.ca.clone()
     }
 
@@ -124,18 +125,13 @@ pub(super) fn hasty() -> Patience {
     }
 }
 
-pub(super) fn client_of(
-    host: &str,
-    ca: CertificateDer<'static>,
-    patience: Patience,
-    notify: Option<Notify>,
-) -> HubClient {
+pub(super) fn client_of(host: &str, ca: Vec<u8>, patience: Patience, notify: Option<Notify>) -> HubClient {
     let text = format!(
         "HostName={host};SharedAccessKeyName=iothubowner;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
     );
     HubClient::new(HubClientConfig {
         connection: parse_service(&text).unwrap().value,
-        trust: crate::client::trust_stub::TrustAnchors(vec![ca]),
+        trust: TrustAnchors::Pem(ca),
         clock: Clock::system(),
         rng: Rng::seeded(1),
         patience,
@@ -145,7 +141,7 @@ pub(super) fn client_of(
 }
 
 /// A CA's certificate and the settings of a server whose certificate it signed.
-fn certificates(name: &str) -> (CertificateDer<'static>, ServerConfig) {
+fn certificates(name: &str) -> (Vec<u8>, ServerConfig) {
     let mut ca_params = CertificateParams::new(Vec::new()).unwrap();
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().unwrap();
@@ -155,7 +151,7 @@ fn certificates(name: &str) -> (CertificateDer<'static>, ServerConfig) {
     let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap();
-    (ca.der().clone(), config)
+    (ca.pem().into_bytes(), config)
 }
 
 async fn serve(listener: TcpListener, tls: TlsAcceptor, script: Vec<Step>, requests: Arc<Mutex<Vec<Request>>>) {
