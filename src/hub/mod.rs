@@ -7,10 +7,17 @@
 //! queries, GETs ─▶ store snapshot, never through the engine
 //! ```
 
+pub mod config;
 pub mod engine;
 pub mod error;
+pub mod hosts;
+pub mod listen;
 pub mod notice;
+pub mod policies;
+mod private_file;
+pub mod ready_file;
 pub mod registry;
+pub mod running;
 pub mod store;
 
 pub use error::HubError;

@@ -67,8 +67,21 @@ pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
+/// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
+pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
+pub const TELEMETRY_KEPT_MAX: usize = 64;
+/// Connections that may wait to be accepted; the system may allow fewer (ours: a fleet that starts at once).
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Draws of a port that is free on every address (ours).
+pub const FREE_PORT_ATTEMPTS_MAX: usize = 16;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
+
+/// Shared access policies of one hub (REST.md 2.3).
+pub const POLICIES_MAX: usize = 16;
+/// Longest policy name, in characters (ours).
+pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
