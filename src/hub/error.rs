@@ -30,4 +30,17 @@ impl HubError {
         self.reason = Some(reason.into());
         self
     }
+
+    /// Adds the `info` member of a direct method's error.
+    #[must_use]
+    pub fn with_info(mut self, info: Value) -> Self {
+        self.info = Some(info);
+        self
+    }
+
+    /// The hub is stopping, or its store failed and nothing can be promised any more.
+    #[must_use]
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ServiceUnavailable, "The service is unavailable.").because(reason)
+    }
 }

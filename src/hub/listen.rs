@@ -156,8 +156,10 @@ mod tests {
     async fn a_port_in_use_is_named_with_its_flag() {
         let first = listen(&Listen::Loopback, Port::Mqtt, 0).unwrap();
         let error = listen(&Listen::Loopback, Port::Https, first.port).unwrap_err();
-        let expected =
-            format!("port {} of 127.0.0.1 is in use; choose another with --https-port (0 takes a free one)", first.port);
+        let expected = format!(
+            "port {} of 127.0.0.1 is in use; choose another with --https-port (0 takes a free one)",
+            first.port
+        );
         assert_eq!(error.to_string(), expected);
     }
 

@@ -124,7 +124,10 @@ pub(super) mod tests {
             https_port,
             mqtt_port: 8883,
             ca_file: Some(PathBuf::from("/ca/ca.pem")),
-            connection_strings: BTreeMap::from([("service".to_owned(), "HostName=h;SharedAccessKey=secret".to_owned())]),
+            connection_strings: BTreeMap::from([(
+                "service".to_owned(),
+                "HostName=h;SharedAccessKey=secret".to_owned(),
+            )]),
             devices: BTreeMap::from([("d1".to_owned(), "HostName=h;DeviceId=d1".to_owned())]),
         }
     }
