@@ -75,6 +75,8 @@ pub const TELEMETRY_KEPT_MAX: usize = 64;
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Draws of a port that is free on every address (ours).
 pub const FREE_PORT_ATTEMPTS_MAX: usize = 16;
+/// Messages of quality 1 under way to one side before it must acknowledge (ours; DEVICE.md 10.1).
+pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
 
