@@ -193,12 +193,7 @@ pub(crate) fn authenticate<E: fmt::Display>(
 }
 
 /// Checks the token with the keys it says it was signed with; gives when it stops being good.
-fn check_token(
-    text: &str,
-    id: &TwinId,
-    own_keys: &SymmetricKeyPair,
-    gate: Gate<'_>,
-) -> Result<Timestamp, Refusal> {
+fn check_token(text: &str, id: &TwinId, own_keys: &SymmetricKeyPair, gate: Gate<'_>) -> Result<Timestamp, Refusal> {
     let token = ParsedSas::parse(text).map_err(|source| Refusal::Token { id: id.clone(), source })?;
     let keys = match token.policy() {
         None => own_keys,
@@ -229,8 +224,8 @@ mod tests {
     use super::*;
     use crate::auth::SasToken;
     use crate::hub::policies::Policy;
-    use crate::mqtt::{Login, Password, QoS, Will};
     use crate::model::{SymmetricKey, WireTime, X509Thumbprints};
+    use crate::mqtt::{Login, Password, QoS, Will};
 
     fn keys(byte: u8) -> SymmetricKeyPair {
         let key = |byte| SymmetricKey::from_bytes(vec![byte; 32]).unwrap();
@@ -288,7 +283,8 @@ mod tests {
             rights: rights.parse().unwrap(),
             keys: keys(byte),
         };
-        let policies = Policies::new(vec![policy("device", "DeviceConnect", 5), policy("service", "ServiceConnect", 7)]);
+        let policies =
+            Policies::new(vec![policy("device", "DeviceConnect", 5), policy("service", "ServiceConnect", 7)]);
         let hosts = AcceptedHosts::of(["hub.local"]);
         authenticate(connect, Gate { policies: &policies, hosts: &hosts, now: at(0) }, look_up)
     }

@@ -160,11 +160,11 @@ impl Session {
         if !self.subscribes(wanted) {
             return Vec::new();
         }
-        vec![self.send(&topic, body.into_bytes())]
+        vec![Action::Send(self.publish(&topic, body.into_bytes()))]
     }
 
     /// Answers a twin request, unless the device does not listen to answers: then it is lost, as on the service.
-    pub(crate) fn twin_reply(&self, rid: String, reply: TwinReply) -> Option<Action> {
+    pub(crate) fn twin_reply(&self, rid: String, reply: TwinReply) -> Option<ServerPacket> {
         if !self.subscribes(Subscription::TwinResponses) {
             return None;
         }
@@ -174,7 +174,7 @@ impl Session {
             TwinReply::Patched(version) => (204, Some(version), Vec::new()),
             TwinReply::Refused { status, body } => (status, None, body),
         };
-        Some(self.send(&Downstream::TwinResponse { status, rid, version }, body))
+        Some(self.publish(&Downstream::TwinResponse { status, rid, version }, body))
     }
 
     fn subscribes(&self, wanted: Subscription) -> bool {
@@ -182,8 +182,8 @@ impl Session {
     }
 
     /// Methods, desired patches and twin replies go out at QoS 0 whatever was granted (DEVICE.md 2.3).
-    fn send(&self, topic: &Downstream, body: Vec<u8>) -> Action {
-        Action::Send(ServerPacket::Publish(Publish::at_most_once(topic.format(&self.id), body)))
+    fn publish(&self, topic: &Downstream, body: Vec<u8>) -> ServerPacket {
+        ServerPacket::Publish(Publish::at_most_once(topic.format(&self.id), body))
     }
 
     fn on_subscribe(&mut self, id: PacketId, filters: &[RequestedSubscription]) -> Vec<Action> {
