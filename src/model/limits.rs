@@ -57,6 +57,13 @@ pub const BULK_ITEMS_MAX: usize = 100;
 /// Largest HTTP body either side reads, in bytes (ours: four times the largest legal twin plus room).
 pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How long the head of a request may take, and how long a kept-alive connection may idle, in seconds (ours).
+pub const HTTP_HEAD_S_MAX: u64 = 120;
+/// How long the body of a request may take, in seconds (ours).
+pub const HTTP_BODY_S_MAX: u64 = 60;
+/// Longest continuation token that a caller may send back, in bytes (ours).
+pub const CONTINUATION_BYTES_MAX: usize = 4 * 1024;
+
 /// Largest MQTT packet either side reads, in bytes (DEVICE.md 8.4, 10.2).
 pub const MQTT_PACKET_BYTES_MAX: usize = 300 * 1024;
 /// Largest device-to-cloud message in bytes (DEVICE.md 1.8).
@@ -67,6 +74,12 @@ pub const KEEP_ALIVE_S_CAP: u64 = 1_767;
 pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 /// How long a new connection may take to finish TLS and send CONNECT, in seconds (ours; DEVICE.md 8.3).
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
+/// TLS handshakes under way at a time on one port; further connections wait in the backlog (ours).
+pub const HANDSHAKES_MAX: usize = 1_024;
+/// Pause after the system refused to hand out a connection, in milliseconds (ours).
+pub const ACCEPT_PAUSE_MS: u64 = 250;
+/// How long connections may take to end when the hub stops, in seconds (ours).
+pub const DRAIN_S_MAX: u64 = 5;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
 /// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
