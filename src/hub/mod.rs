@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod hosts;
 pub mod listen;
+pub mod mqtt;
 pub mod notice;
 pub mod policies;
 mod private_file;

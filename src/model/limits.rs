@@ -86,6 +86,8 @@ pub const DRAIN_S_MAX: u64 = 5;
 pub const CONNECTION_QUEUE_MAX: usize = 256;
 /// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
 pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// How long the hub tries to part from a device in good order, in seconds (ours).
+pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
 pub const TELEMETRY_KEPT_MAX: usize = 64;
 /// Connections that may wait to be accepted; the system may allow fewer (ours: a fleet that starts at once).
