@@ -59,6 +59,13 @@ pub const BULK_ITEMS_MAX: usize = 100;
 /// Largest HTTP body either side reads, in bytes (ours: four times the largest legal twin plus room).
 pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How long the head of a request may take, and how long a kept-alive connection may idle, in seconds (ours).
+pub const HTTP_HEAD_S_MAX: u64 = 120;
+/// How long the body of a request may take, in seconds (ours).
+pub const HTTP_BODY_S_MAX: u64 = 60;
+/// Longest continuation token that a caller may send back, in bytes (ours).
+pub const CONTINUATION_BYTES_MAX: usize = 4 * 1024;
+
 /// Largest MQTT packet either side reads, in bytes (DEVICE.md 8.4, 10.2).
 pub const MQTT_PACKET_BYTES_MAX: usize = 300 * 1024;
 /// Largest device-to-cloud message in bytes (DEVICE.md 1.8).
@@ -69,10 +76,33 @@ pub const KEEP_ALIVE_S_CAP: u64 = 1_767;
 pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 /// How long a new connection may take to finish TLS and send CONNECT, in seconds (ours; DEVICE.md 8.3).
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
+/// TLS handshakes under way at a time on one port; further connections wait in the backlog (ours).
+pub const HANDSHAKES_MAX: usize = 1_024;
+/// Pause after the system refused to hand out a connection, in milliseconds (ours).
+pub const ACCEPT_PAUSE_MS: u64 = 250;
+/// How long connections may take to end when the hub stops, in seconds (ours).
+pub const DRAIN_S_MAX: u64 = 5;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
+/// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
+pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// How long the hub tries to part from a device in good order, in seconds (ours).
+pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
+/// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
+pub const TELEMETRY_KEPT_MAX: usize = 64;
+/// Connections that may wait to be accepted; the system may allow fewer (ours: a fleet that starts at once).
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Draws of a port that is free on every address (ours).
+pub const FREE_PORT_ATTEMPTS_MAX: usize = 16;
+/// Messages of quality 1 under way to one side before it must acknowledge (ours; DEVICE.md 10.1).
+pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
+
+/// Shared access policies of one hub (REST.md 2.3).
+pub const POLICIES_MAX: usize = 16;
+/// Longest policy name, in characters (ours).
+pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
@@ -95,3 +125,18 @@ pub const SAS_LIFETIME_S: i64 = 3_600;
 pub const SAS_RENEW_BEFORE_S: i64 = 300;
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
+
+/// How long a hub that was never reached is tried, in seconds (product.md 3).
+pub const FIRST_CONTACT_S: u64 = 20;
+/// How long a hub that was reached once may be silent, in seconds (product.md 3).
+pub const SILENCE_S: u64 = 300;
+/// How long one call may be put off by 429 answers, in seconds (ours; the service says to wait 10, REST.md 3.3).
+pub const THROTTLED_S: u64 = 300;
+/// How long one request may take, in seconds: shaped traffic waits on the hub before it is refused (REST.md 10).
+pub const REQUEST_S: u64 = 60;
+/// How long connecting and the TLS handshake may take, in seconds (ours).
+pub const CONNECT_S: u64 = 10;
+/// How often a call is tried that the hub answers with 500 (ours).
+pub const SERVER_FAULT_TRIES_MAX: u32 = 5;
+/// Empty pages in a row, each with the promise of more, before a listing counts as broken (ours; REST.md 9).
+pub const EMPTY_PAGES_MAX: usize = 100;
