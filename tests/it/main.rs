@@ -6,3 +6,4 @@ mod refusals;
 mod restart;
 mod support;
 mod tidy;
+mod validate;
