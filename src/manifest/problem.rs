@@ -1,7 +1,7 @@
 //! A problem with its place, as a terminal or a pipeline shows it.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
@@ -28,13 +28,15 @@ const EXCERPT_TAIL_BYTES: usize = 120;
 pub struct SourceFile {
     name: String,
     text: String,
+    /// Where each line starts; found when the first place is asked for.
+    line_starts: OnceLock<Vec<usize>>,
 }
 
 impl SourceFile {
     /// Wraps a text and its name.
     #[must_use]
     pub fn new(name: impl Into<String>, text: String) -> Self {
-        Self { name: name.into(), text }
+        Self { name: name.into(), text, line_starts: OnceLock::new() }
     }
 
     /// The path as given, or `<stdin>`.
@@ -52,9 +54,13 @@ impl SourceFile {
     /// Line and column of a byte, both from 1; columns count characters.
     #[must_use]
     pub fn line_column(&self, byte: usize) -> (usize, usize) {
-        let before = &self.text[..self.floor(byte)];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let byte = self.floor(byte);
+        let starts = self
+            .line_starts
+            .get_or_init(|| std::iter::once(0).chain(self.text.match_indices('\n').map(|(end, _)| end + 1)).collect());
+        let line = starts.partition_point(|&start| start <= byte);
+        let start = starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        (line, self.text[start..byte].chars().count() + 1)
     }
 }
 

@@ -25,6 +25,8 @@ pub const REPORTED_BYTES_MAX: usize = 32 * 1024;
 pub const TWIN_KEY_BYTES_MAX: usize = 1_024;
 /// Longest string value in a twin, in bytes (REST.md 6.5).
 pub const TWIN_STRING_BYTES_MAX: usize = 4_096;
+/// Violations listed of one section: each names its place, so that a large bad patch could outgrow the memory (ours).
+pub const PATCH_VIOLATIONS_MAX: usize = 100;
 /// Levels of objects below a twin section; a scalar may sit in the last (REST.md 6.5).
 pub const TWIN_DEPTH_MAX: usize = 10;
 /// Smallest integer a twin stores (REST.md 6.5).
