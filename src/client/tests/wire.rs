@@ -68,7 +68,7 @@ async fn methods_and_twins_go_to_modules_too() {
     };
     let response = client.invoke_method(&module, &request).await.unwrap();
     assert_eq!((response.status, response.payload), (200, json!([1])));
-    let patch = TwinPatch { tags: None, desired: json!({"a": null}).as_object().cloned() };
+    let patch = TwinPatch { tags: None, desired: json!({"a": null}).as_object().cloned().map(Into::into) };
     let twin = client.patch_twin(&TwinId::device("d".parse().unwrap()), &patch, &IfMatch::Any).await.unwrap();
     assert_eq!(twin["version"], 3);
     let requests = hub.requests();
