@@ -12,7 +12,7 @@ use crate::auth::{ServiceConnectionString, parse_service};
 use crate::client::{
     ClientError, ErrorClass, ErrorKind, HubClient, HubClientConfig, Notify, Patience, Unreached, Waiting,
 };
-use crate::model::{Clock, Rng};
+use crate::model::{Clock, JobId, Rng};
 use crate::tls::TrustAnchors;
 
 /// Environment variable with a hub's service connection string, or `@FILE`.
@@ -177,6 +177,15 @@ pub fn failure(error: &ClientError) -> Failure {
     }
 }
 
+/// A failed question about a job: exit 2 when the answer means that the hub knows no such id.
+#[must_use]
+pub fn job_failure(id: &str, error: &ClientError) -> Failure {
+    // What is no id of a job at all may be refused as an argument instead of not found (REST.md 4.3).
+    let refused_as_id = error.service().is_some_and(|answer| answer.status == 400) && id.parse::<JobId>().is_err();
+    let unaddressable = matches!(*error.kind, ErrorKind::Unaddressable { .. });
+    if error.is_not_found() || refused_as_id || unaddressable { unknown_job(id) } else { failure(error) }
+}
+
 /// The failure of an id that the hub does not know.
 #[must_use]
 pub fn unknown_job(id: &str) -> Failure {
@@ -246,7 +255,8 @@ mod tests {
     fn patience_comes_from_the_flags() {
         let hub = args(&["--give-up-after", "1s", "--max-silence", "1h 30m", "--request-timeout", "PT5S"]).unwrap();
         let patience = hub.patience();
-        let seconds = [patience.first_contact, patience.silence, patience.throttled, patience.request].map(|d| d.as_secs());
+        let seconds =
+            [patience.first_contact, patience.silence, patience.throttled, patience.request].map(|d| d.as_secs());
         assert_eq!(seconds, [1, 5_400, 5_400, 5]);
         for bad in ["0s", "-1s", "soon", "20"] {
             assert!(args(&["--max-silence", bad]).is_err(), "{bad}");

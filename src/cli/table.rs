@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_blanks() {
-        let rows = [vec!["a-long-id".to_owned(), "x".to_owned()], vec!["b".to_owned(), "two\nlines\u{1b}[2J".to_owned()]];
+        let rows =
+            [vec!["a-long-id".to_owned(), "x".to_owned()], vec!["b".to_owned(), "two\nlines\u{1b}[2J".to_owned()]];
         assert_eq!(render(&["ID", "NOTE"], rows), "ID         NOTE\na-long-id  x\nb          two lines [2J");
     }
 

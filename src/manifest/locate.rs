@@ -100,7 +100,8 @@ impl<'t> Places<'t> {
     /// The first key of the document, or the first line with anything on it.
     fn start_of(&self, index: usize) -> Range<usize> {
         let root = self.trees().get(index);
-        let first = root.and_then(|root| root.members.values().filter_map(|spot| spot.key.clone()).min_by_key(|span| span.start));
+        let first = root
+            .and_then(|root| root.members.values().filter_map(|spot| spot.key.clone()).min_by_key(|span| span.start));
         first.unwrap_or_else(|| {
             let at = self.fail_at(index, &[], Half::Value).unwrap_or(0);
             syntax::token_at(self.text, at)
@@ -131,7 +132,8 @@ impl<'t> Places<'t> {
                 if document.number == number {
                     // The text was read once already; should it fail now, the spots found so far are lost and
                     // places fall back to the document's start.
-                    trees.push(Survey { text: self.text, value: &document.value }.deserialize(yaml).unwrap_or_default());
+                    trees
+                        .push(Survey { text: self.text, value: &document.value }.deserialize(yaml).unwrap_or_default());
                     wanted.next();
                 }
             }

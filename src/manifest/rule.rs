@@ -88,7 +88,10 @@ pub enum ProblemKind {
     // The shape of a document
     /// A document that is no map.
     #[error("a job is a map of keys, this is {found}")]
-    #[diagnostic(code(iotjob::manifest::not_a_job), help("start with `type:`; `iotjob init` writes a job to start from"))]
+    #[diagnostic(
+        code(iotjob::manifest::not_a_job),
+        help("start with `type:`; `iotjob init` writes a job to start from")
+    )]
     NotAJob {
         /// What it is.
         found: &'static str,
@@ -239,7 +242,10 @@ pub enum ProblemKind {
     // Durations
     /// A number where a duration belongs.
     #[error("`{key}: {written}` has no unit")]
-    #[diagnostic(code(iotjob::manifest::duration_without_unit), help("write `{written}s` for seconds, or `10m`, `1h 30m`"))]
+    #[diagnostic(
+        code(iotjob::manifest::duration_without_unit),
+        help("write `{written}s` for seconds, or `10m`, `1h 30m`")
+    )]
     DurationWithoutUnit {
         /// The member.
         key: String,
@@ -265,27 +271,38 @@ pub enum ProblemKind {
     },
     /// A job's time-out below the least.
     #[error("`timeout` is at least {JOB_TIMEOUT_S_MIN}s, this is {seconds}s")]
-    #[diagnostic(code(iotjob::manifest::timeout_too_short), help("write `60s`, or leave it out for {JOB_TIMEOUT_S_DEFAULT}s"))]
+    #[diagnostic(
+        code(iotjob::manifest::timeout_too_short),
+        help("write `60s`, or leave it out for {JOB_TIMEOUT_S_DEFAULT}s")
+    )]
     TimeoutTooShort {
         /// What was written.
         seconds: u64,
     },
     /// A response time-out outside the service's range.
     #[error("`responseTimeout` lies between 5s and 300s, this is {seconds}s")]
-    #[diagnostic(code(iotjob::manifest::response_timeout_range), help("write a duration in that range; the default is 30s"))]
+    #[diagnostic(
+        code(iotjob::manifest::response_timeout_range),
+        help("write a duration in that range; the default is 30s")
+    )]
     ResponseTimeoutRange {
         /// What was written.
         seconds: u64,
     },
     /// A connect time-out outside the service's range.
     #[error("`connectTimeout` lies between 0s and {CONNECT_TIMEOUT_S_MAX}s, this is {seconds}s")]
-    #[diagnostic(code(iotjob::manifest::connect_timeout_range), help("write a duration in that range; the default is 0s"))]
+    #[diagnostic(
+        code(iotjob::manifest::connect_timeout_range),
+        help("write a duration in that range; the default is 0s")
+    )]
     ConnectTimeoutRange {
         /// What was written.
         seconds: u64,
     },
     /// A connect time-out above the response time-out.
-    #[error("`connectTimeout` is {connect}s, longer than `responseTimeout` with {response}s, which bounds the whole call")]
+    #[error(
+        "`connectTimeout` is {connect}s, longer than `responseTimeout` with {response}s, which bounds the whole call"
+    )]
     #[diagnostic(
         code(iotjob::manifest::connect_above_response),
         help("raise `responseTimeout` to {connect}s or more, or lower `connectTimeout`")
@@ -341,7 +358,10 @@ pub enum ProblemKind {
     },
     /// A local time that daylight saving repeats.
     #[error("`{text}` happens twice: the clocks go back over it")]
-    #[diagnostic(code(iotjob::manifest::start_repeated), help("write `{first}` for the first or `{second}` for the second"))]
+    #[diagnostic(
+        code(iotjob::manifest::start_repeated),
+        help("write `{first}` for the first or `{second}` for the second")
+    )]
     StartRepeated {
         /// What was written.
         text: String,
@@ -385,7 +405,10 @@ pub enum ProblemKind {
     QueryStartsWith,
     /// A whole query where a condition belongs.
     #[error("a condition does not begin with SELECT: the service puts `{QUERY_CONDITION_PREFIX}` before it")]
-    #[diagnostic(code(iotjob::manifest::query_is_select), help("write only what stands after WHERE; `'*'` is every device"))]
+    #[diagnostic(
+        code(iotjob::manifest::query_is_select),
+        help("write only what stands after WHERE; `'*'` is every device")
+    )]
     QueryIsSelect,
     /// Nothing.
     #[error("the query is empty")]
@@ -442,7 +465,9 @@ pub enum ProblemKind {
     #[error("{ids} ids make a condition of {chars} characters; one job takes {QUERY_CONDITION_CHARS_MAX}")]
     #[diagnostic(
         code(iotjob::manifest::devices_too_long),
-        help("split the list into {parts} manifests, or mark the devices with a tag and query it; splitting by itself is not built yet")
+        help(
+            "split the list into {parts} manifests, or mark the devices with a tag and query it; splitting by itself is not built yet"
+        )
     )]
     DevicesTooLong {
         /// How many ids.

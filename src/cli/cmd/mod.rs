@@ -1,1 +1,7 @@
 //! One file per command; each only wires.
+
+pub mod cancel;
+pub mod list;
+pub mod query;
+pub mod results;
+pub mod status;

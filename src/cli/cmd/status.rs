@@ -3,7 +3,7 @@
 use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::{HubArgs, failure, unknown_job};
+use crate::cli::hub_target::{HubArgs, job_failure, unknown_job};
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::cli::words::{status_name, to_json_line, type_name};
@@ -42,11 +42,7 @@ pub async fn run(args: StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
 /// # Errors
 /// Exit 2 when it does not.
 pub(super) async fn known_job(client: &HubClient, id: &str) -> Result<JobResponse, Failure> {
-    let job = match client.job_by_text(id).await {
-        Ok(job) => job,
-        Err(error) if error.is_not_found() => return Err(unknown_job(id)),
-        Err(error) => return Err(failure(&error)),
-    };
+    let job = client.job_by_text(id).await.map_err(|error| job_failure(id, &error))?;
     if job.status == JobStatus::Unknown { Err(unknown_job(id)) } else { Ok(job) }
 }
 
@@ -93,6 +89,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::client::tests::scripted_hub::{ScriptedHub, answer, ok};
+
+    #[tokio::test]
+    async fn an_id_that_the_hub_does_not_know_is_wrong_usage() {
+        let hub = ScriptedHub::start(vec![
+            ok(&[], r#"{"jobId":"gone","type":"unknown","status":"unknown"}"#),
+            answer("400 Bad Request", &["iothub-errorcode: ArgumentInvalid"], ""),
+            answer("400 Bad Request", &["iothub-errorcode: ArgumentInvalid"], ""),
+        ])
+        .await;
+        let client = hub.client();
+        for (id, exit) in
+            [("gone", Exit::Usage), ("no id", Exit::Usage), ("..", Exit::Usage), ("legal", Exit::Unexpected)]
+        {
+            let failure = known_job(&client, id).await.unwrap_err();
+            assert_eq!(failure.exit, exit, "{id}: {failure}");
+        }
+    }
 
     #[test]
     fn a_failed_job_says_why_on_one_line() {
