@@ -1,1 +1,20 @@
 //! Connection strings and shared access signatures, for client, device and hub alike.
+//!
+//! Pure: no I/O and no clock of its own. It does not decide who may do what; it says what a token proves.
+
+mod connection_string;
+mod host;
+mod keys;
+mod rights;
+mod sas;
+mod scope;
+
+pub use connection_string::{
+    ConnectionString, ConnectionStringError, DeviceConnectionString, Parsed, ServiceConnectionString, parse,
+    parse_device, parse_service,
+};
+pub use host::{HubHost, InvalidHost};
+pub use keys::{NoRandomness, generate_key, generate_key_pair};
+pub use rights::{DefaultPolicy, Right, Rights, UnknownRight};
+pub use sas::{ParsedSas, SasError, SasToken};
+pub use scope::{AcceptedHosts, Resource};

@@ -108,3 +108,17 @@ pub const QUERIES_PER_MIN: u32 = 20;
 pub const RUN_EVENTS_MAX: usize = 256;
 /// Twins read at once to see which listed ids are registered (ours; 100 a second are allowed, REST.md 10).
 pub const REGISTERED_LOOKS_AT_ONCE: usize = 8;
+/// How long a hub that was never reached is tried, in seconds (product.md 3).
+pub const FIRST_CONTACT_S: u64 = 20;
+/// How long a hub that was reached once may be silent, in seconds (product.md 3).
+pub const SILENCE_S: u64 = 300;
+/// How long one call may be put off by 429 answers, in seconds (ours; the service says to wait 10, REST.md 3.3).
+pub const THROTTLED_S: u64 = 300;
+/// How long one request may take, in seconds: shaped traffic waits on the hub before it is refused (REST.md 10).
+pub const REQUEST_S: u64 = 60;
+/// How long connecting and the TLS handshake may take, in seconds (ours).
+pub const CONNECT_S: u64 = 10;
+/// How often a call is tried that the hub answers with 500 (ours).
+pub const SERVER_FAULT_TRIES_MAX: u32 = 5;
+/// Empty pages in a row, each with the promise of more, before a listing counts as broken (ours; REST.md 9).
+pub const EMPTY_PAGES_MAX: usize = 100;
