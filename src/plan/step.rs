@@ -4,9 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::RunId;
 use crate::manifest::{Action, Manifest, Start, Target};
-use crate::model::limits::{
-    JOB_START_AHEAD_H_MAX, JOB_START_PAST_MIN_MAX, QUERY_CHARS_MAX, QUERY_CONDITION_PREFIX,
-};
+use crate::model::limits::{JOB_START_AHEAD_H_MAX, JOB_START_PAST_MIN_MAX, QUERY_CHARS_MAX, QUERY_CONDITION_PREFIX};
 use crate::model::{DeviceId, JobRequest, MethodJob, TwinJob, TwinJobProperties};
 
 /// One job to submit.
@@ -145,4 +143,3 @@ pub fn check_start(start: Option<Timestamp>, now: Timestamp) -> Result<(), Start
     }
     Ok(())
 }
-

@@ -3,31 +3,31 @@
 use std::future::Future;
 
 use super::verdict::Verdict;
-use crate::model::{DeviceId, DeviceJob, JobId, JobRequest, JobResponse};
+use crate::model::{DeviceId, DeviceJob, JobRequest, JobResponse};
 
 /// The hub, as a run sees it. Implementations repeat what is safe to repeat; a lost answer to [`Self::create`] is not.
+///
+/// Ids are plain text: a job that somebody else made may have one that iotjob would not give.
 pub trait Jobs: Send + Sync + 'static {
+    /// A job's rows, page by page.
+    type Rows: RowPages;
+
     /// Creates a job, at most one request that may have any effect.
     fn create(&self, request: &JobRequest) -> impl Future<Output = Result<JobResponse, Failure>> + Send;
-    /// Reads a job; `None` when the hub does not know it, or not yet.
-    fn read(&self, id: &JobId) -> impl Future<Output = Result<Option<JobResponse>, Failure>> + Send;
-    /// Reads a page of a job's rows, the first without a continuation.
-    fn rows(
-        &self,
-        id: &JobId,
-        continuation: Option<String>,
-    ) -> impl Future<Output = Result<RowPage, Failure>> + Send;
+    /// Reads a job; its status is unknown when the hub does not know it, or not yet.
+    fn read(&self, id: &str) -> impl Future<Output = Result<JobResponse, Failure>> + Send;
+    /// Starts to read a job's rows; nothing is asked before the first page.
+    fn rows(&self, id: &str) -> Self::Rows;
     /// Whether the hub knows the device.
     fn is_registered(&self, id: &DeviceId) -> impl Future<Output = Result<bool, Failure>> + Send;
 }
 
-/// A page of rows.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RowPage {
-    /// The rows; a page may be short or empty though more follow (REST.md 9).
-    pub rows: Vec<DeviceJob>,
-    /// Where the next page begins.
-    pub continuation: Option<String>,
+/// A job's rows, page by page.
+pub trait RowPages: Send {
+    /// Whether another page is to be asked for.
+    fn has_more(&self) -> bool;
+    /// The next page, `None` after the last. A page may be short or empty though more follow (REST.md 9).
+    fn next_page(&mut self) -> impl Future<Output = Result<Option<Vec<DeviceJob>>, Failure>> + Send;
 }
 
 /// What a run does about a failed call.

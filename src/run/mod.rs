@@ -18,6 +18,7 @@ mod outcome;
 mod pace;
 mod results;
 mod snapshot;
+mod state;
 mod stop;
 mod submit;
 mod verdict;
@@ -25,14 +26,17 @@ mod watch;
 
 #[cfg(test)]
 mod scripted;
+#[cfg(test)]
+mod tests;
 
-pub use carry::{Context, Ended, Rerun, StartRefused, Waiting, carry_out, locate, reattach};
+pub use carry::{Context, Ended, Equipment, HubLife, Options, Waiting, carry_out, check_new_start, locate, reattach};
 pub use diff::{diff, replay};
-pub use event::{Cut, Events, Happening, RunEvent, event_channel};
-pub use find::{Found, Located};
-pub use jobs::{Failed, Failure, Jobs, RowPage};
+pub use event::{Cut, EVENTS_VERSION, Events, Happening, Left, RunEvent, RunEvents, event_channel};
+pub use find::{Found, Located, Rerun};
+pub use hub_jobs::JobRows;
+pub use jobs::{Failed, Failure, Jobs, RowPages};
 pub use outcome::{DeviceResult, OutcomeClass, Outcomes, ResultError, Tally, TargetId, classify};
-pub use pace::{Budget, Pace, Rate};
-pub use snapshot::{Phase, Snapshot};
-pub use stop::{Stop, StopSource};
-pub use verdict::Verdict;
+pub use pace::{BackOff, Budget, Pace, Rate};
+pub use snapshot::{JobEnd, Phase, Snapshot};
+pub use stop::Stop;
+pub use verdict::{NoTargets, Verdict};

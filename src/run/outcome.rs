@@ -29,15 +29,8 @@ pub enum OutcomeClass {
 
 impl OutcomeClass {
     /// Every class, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
-        Self::Succeeded,
-        Self::Rejected,
-        Self::Offline,
-        Self::TimedOut,
-        Self::Failed,
-        Self::Canceled,
-        Self::Unknown,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Succeeded, Self::Rejected, Self::Offline, Self::TimedOut, Self::Failed, Self::Canceled, Self::Unknown];
 
     /// The class in words.
     #[must_use]
@@ -149,10 +142,9 @@ pub fn classify(row: &DeviceJob) -> Option<DeviceResult> {
         DeviceJobStatus::Completed => completed(row.job_type, status),
         DeviceJobStatus::Failed => failed(row.error.as_ref()),
         DeviceJobStatus::Canceled => (OutcomeClass::Canceled, Some("the hub cancelled it".to_owned())),
-        DeviceJobStatus::Pending
-        | DeviceJobStatus::Scheduled
-        | DeviceJobStatus::Running
-        | DeviceJobStatus::Unknown => return None,
+        DeviceJobStatus::Pending | DeviceJobStatus::Scheduled | DeviceJobStatus::Running | DeviceJobStatus::Unknown => {
+            return None;
+        }
     };
     let target = target_of(row);
     Some(DeviceResult {
@@ -162,10 +154,11 @@ pub fn classify(row: &DeviceJob) -> Option<DeviceResult> {
         status,
         payload: answer.map(|answer| answer.payload.clone()).filter(|payload| !payload.is_null()),
         reason,
-        error: row.error.as_ref().filter(|_| outcome != OutcomeClass::Succeeded).map(|error| ResultError {
-            code: error.code.clone(),
-            description: error.description.clone(),
-        }),
+        error: row
+            .error
+            .as_ref()
+            .filter(|_| outcome != OutcomeClass::Succeeded)
+            .map(|error| ResultError { code: error.code.clone(), description: error.description.clone() }),
     })
 }
 

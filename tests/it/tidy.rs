@@ -18,7 +18,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Pairs that must not meet although their layers would allow it: they know each other on the wire only.
-const STRANGERS: &[(&str, &str)] = &[("hub", "client"), ("device", "client"), ("hub", "manifest"), ("device", "manifest")];
+const STRANGERS: &[(&str, &str)] =
+    &[("hub", "client"), ("device", "client"), ("hub", "manifest"), ("device", "manifest")];
 
 /// Words that only one place may name, and that place.
 const HOMES: &[(&str, &str)] = &[
