@@ -1,5 +1,7 @@
 //! The command line: clap types and nothing else.
 
+use std::path::PathBuf;
+
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit;
@@ -67,4 +69,33 @@ pub enum OutputFormat {
 
 /// What iotjob can be told to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Check manifests offline: the schema, the service's limits, the query's grammar
+    Validate(ValidateArgs),
+    /// Print the JSON Schema of manifests
+    Schema,
+    /// Write a commented manifest to start from
+    Init(InitArgs),
+}
+
+/// What `validate` takes.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// Files, directories (searched for *.yaml and *.yml), globs, or - for standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Exit 3 on warnings, too
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// How problems are written: text on stderr, or one JSON object a line on stdout
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// What `init` takes.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Name of the job; the file is NAME.yaml. - writes to standard output [default: my-job]
+    #[arg(value_name = "NAME")]
+    pub name: Option<PathBuf>,
+}

@@ -11,6 +11,7 @@ pub mod cmd;
 pub mod exit;
 pub mod failure;
 pub mod printer;
+pub mod problems;
 pub mod secret_arg;
 pub mod trace;
 
@@ -59,6 +60,9 @@ fn report(printer: &Printer, failure: &Failure) -> Exit {
 }
 
 async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> {
-    let _ = printer;
-    match command {}
+    match command {
+        Command::Validate(args) => cmd::validate::run(&args, printer),
+        Command::Schema => Ok(cmd::schema::run(printer)),
+        Command::Init(args) => cmd::init::run(&args, printer),
+    }
 }

@@ -137,7 +137,7 @@ pub enum ErrorKind {
 pub enum SetupError {
     /// The trusted certificates cannot be used.
     #[error(transparent)]
-    Tls(#[from] super::trust_stub::TlsError),
+    Tls(#[from] crate::tls::TlsError),
     /// The HTTP client refuses its settings.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(String),

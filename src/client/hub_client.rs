@@ -7,9 +7,9 @@ use super::error::{BadAnswer, ClientError, ErrorKind, Operation, SetupError};
 use super::retry::{Contact, Failures, Notify, Patience, Waiting};
 use super::token::TokenSource;
 use super::transport::{Answer, Call, Transport};
-use super::trust_stub::{TrustAnchors, client_config};
 use crate::auth::ServiceConnectionString;
 use crate::model::{Clock, Rng};
+use crate::tls::{TrustAnchors, client_config};
 
 /// What a client needs.
 pub struct HubClientConfig {

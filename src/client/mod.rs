@@ -15,8 +15,10 @@ mod query;
 mod retry;
 mod token;
 mod transport;
-mod trust_stub;
 mod twins;
+
+#[cfg(test)]
+mod tests;
 
 pub use devices::{BulkFailure, DeviceAuthentication, DeviceIdentity, NewDevice};
 pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, Operation, ServiceError, SetupError, Unreached};

@@ -240,12 +240,19 @@ fn is_loopback(name: &str) -> bool {
 }
 
 /// The words of the innermost cause: the outer ones only say that something failed.
-fn innermost(error: &dyn StdError) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+fn innermost(error: &reqwest::Error) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// An error and what caused it, from the outside in. An [`io::Error`] hides what it wraps from `source`.
+fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    fn cause<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        }
     }
-    innermost.to_string()
+    std::iter::successors(Some(error), |error| cause(*error))
 }
 
 fn unreached(error: &reqwest::Error) -> Unreached {
@@ -255,28 +262,23 @@ fn unreached(error: &reqwest::Error) -> Unreached {
     if error.is_dns() {
         return Unreached::UnknownName;
     }
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+    for cause in causes(error) {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return unreached_by_tls(tls);
         }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            // An io::Error hides what it wraps from `source`.
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return unreached_by_tls(tls);
-            }
-            if io.kind() == io::ErrorKind::ConnectionRefused {
-                return Unreached::Refused;
-            }
+        if cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return Unreached::Refused;
         }
-        next = error.source();
     }
     Unreached::Network
 }
 
 fn unreached_by_tls(error: &rustls::Error) -> Unreached {
     match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Unreached::UnknownCa,
+        // Two CAs of one name, as two local hubs have, show as a signature that does not fit.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            Unreached::UnknownCa
+        }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => Unreached::WrongName,

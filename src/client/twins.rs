@@ -56,7 +56,7 @@ impl HubClient {
     pub async fn patch_twin(&self, id: &TwinId, patch: &TwinPatch, if_match: &IfMatch) -> Result<Value, ClientError> {
         let mut body = Map::new();
         if let Some(tags) = &patch.tags {
-            body.insert("tags".to_owned(), Value::Object(tags.clone()));
+            body.insert("tags".to_owned(), json!(tags));
         }
         if let Some(desired) = &patch.desired {
             body.insert("properties".to_owned(), json!({ "desired": desired }));

@@ -1,9 +1,11 @@
-//! What can be wrong with a manifest: one variant a rule, each with its code, its sentence and its way out.
+//! A problem with its place, as a terminal or a pipeline shows it.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+use super::rule::ProblemKind;
 
 /// Whether a problem stops a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,23 +114,4 @@ impl Diagnostic for Problem {
             self.others.iter().map(|(span, why)| LabeledSpan::new_with_span(Some((*why).to_owned()), span.clone()));
         Some(Box::new(std::iter::once(here).chain(others)))
     }
-}
-
-/// The rules of a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
-pub enum ProblemKind {
-    /// The start is further ahead than the hub takes.
-    #[error("the job would start {hours} hours from now; the hub takes at most 168")]
-    #[diagnostic(code(iotjob::manifest::start_too_far), help("apply it nearer to its start"))]
-    StartTooFar {
-        /// Hours from now.
-        hours: i64,
-    },
-    /// The start has passed.
-    #[error("the start lies {minutes} minutes in the past")]
-    #[diagnostic(code(iotjob::manifest::start_past), help("write a later time, or `now`"))]
-    StartPast {
-        /// Minutes since.
-        minutes: i64,
-    },
 }

@@ -8,8 +8,12 @@ pub const JOB_ID_CHARS_MAX: usize = 64;
 pub const QUERY_CHARS_MAX: usize = 8_192;
 /// What the service puts before a job's condition (GRAMMAR.md 7).
 pub const QUERY_CONDITION_PREFIX: &str = "SELECT * FROM devices WHERE ";
+/// Longest condition of a job, in characters: what the prefix leaves (REST.md 4.5).
+pub const QUERY_CONDITION_CHARS_MAX: usize = QUERY_CHARS_MAX - QUERY_CONDITION_PREFIX.len();
 /// Deepest nesting of expressions that our parser follows (ours).
 pub const QUERY_DEPTH_MAX: usize = 64;
+/// Memory for the groups of one GROUP BY, in bytes (ours: about 400,000 groups of short keys).
+pub const QUERY_GROUP_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Size limit of a twin's tags, in counted bytes (REST.md 6.5).
 pub const TAGS_BYTES_MAX: usize = 8 * 1024;
@@ -55,6 +59,13 @@ pub const BULK_ITEMS_MAX: usize = 100;
 /// Largest HTTP body either side reads, in bytes (ours: four times the largest legal twin plus room).
 pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How long the head of a request may take, and how long a kept-alive connection may idle, in seconds (ours).
+pub const HTTP_HEAD_S_MAX: u64 = 120;
+/// How long the body of a request may take, in seconds (ours).
+pub const HTTP_BODY_S_MAX: u64 = 60;
+/// Longest continuation token that a caller may send back, in bytes (ours).
+pub const CONTINUATION_BYTES_MAX: usize = 4 * 1024;
+
 /// Largest MQTT packet either side reads, in bytes (DEVICE.md 8.4, 10.2).
 pub const MQTT_PACKET_BYTES_MAX: usize = 300 * 1024;
 /// Largest device-to-cloud message in bytes (DEVICE.md 1.8).
@@ -65,10 +76,33 @@ pub const KEEP_ALIVE_S_CAP: u64 = 1_767;
 pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 /// How long a new connection may take to finish TLS and send CONNECT, in seconds (ours; DEVICE.md 8.3).
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
+/// TLS handshakes under way at a time on one port; further connections wait in the backlog (ours).
+pub const HANDSHAKES_MAX: usize = 1_024;
+/// Pause after the system refused to hand out a connection, in milliseconds (ours).
+pub const ACCEPT_PAUSE_MS: u64 = 250;
+/// How long connections may take to end when the hub stops, in seconds (ours).
+pub const DRAIN_S_MAX: u64 = 5;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
+/// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
+pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// How long the hub tries to part from a device in good order, in seconds (ours).
+pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
+/// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
+pub const TELEMETRY_KEPT_MAX: usize = 64;
+/// Connections that may wait to be accepted; the system may allow fewer (ours: a fleet that starts at once).
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Draws of a port that is free on every address (ours).
+pub const FREE_PORT_ATTEMPTS_MAX: usize = 16;
+/// Messages of quality 1 under way to one side before it must acknowledge (ours; DEVICE.md 10.1).
+pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
+
+/// Shared access policies of one hub (REST.md 2.3).
+pub const POLICIES_MAX: usize = 16;
+/// Longest policy name, in characters (ours).
+pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
@@ -76,6 +110,12 @@ pub const RUN_NAME_CHARS_MAX: usize = 40;
 pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a manifest (ours; crates.md 2.4).
 pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Bytes that a manifest file may grow to when its aliases are followed, eight of them a node (ours).
+pub const MANIFEST_EXPANDED_BYTES_MAX: usize = 16 * MANIFEST_BYTES_MAX;
+/// Brackets that a manifest may leave open at once, wherever they stand (ours: the parser is quadratic in them).
+pub const MANIFEST_BRACKETS_MAX: usize = 4 * MANIFEST_DEPTH_MAX;
+/// Deepest directory below a PATH that is searched for manifests (ours).
+pub const MANIFEST_DIRECTORY_DEPTH_MAX: usize = 32;
 /// Problems shown for one file in text output (product.md 1).
 pub const PROBLEMS_SHOWN_MAX: usize = 50;
 

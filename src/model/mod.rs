@@ -27,7 +27,7 @@ pub use key::{InvalidKey, SymmetricKey};
 pub use method::{MethodRequest, MethodResponse};
 pub use patch::{PatchViolation, desired_violations, merge, reported_violations, tags_violations};
 pub use rng::Rng;
-pub use twin::{Twin, TwinPatch, TwinProperties};
+pub use twin::{SectionPatch, Twin, TwinPatch, TwinProperties};
 pub use wire_time::WireTime;
 
 /// A JSON object, in the order in which it was written.

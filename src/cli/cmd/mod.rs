@@ -1,1 +1,5 @@
 //! One file per command; each only wires.
+
+pub mod init;
+pub mod schema;
+pub mod validate;

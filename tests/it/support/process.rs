@@ -158,12 +158,15 @@ impl HubProcess {
 
     /// Starts a hub with the given MQTT port and waits until it listens.
     pub(crate) fn start_on(env: &TestEnv, mqtt_port: &str, args: &[&str]) -> Self {
+        let ports = ["--https-port", "0", "--mqtt-port", mqtt_port];
+        Self::start_with(env, &[&ports, args].concat())
+    }
+
+    /// Starts a hub with these flags and waits until it listens.
+    pub(crate) fn start_with(env: &TestEnv, args: &[&str]) -> Self {
         let ready_file = env.path().join("ready.json");
         let mut command = env.iotjob();
-        command
-            .args(["hub", "--https-port", "0", "--mqtt-port", mqtt_port, "--ready-file"])
-            .arg(&ready_file)
-            .args(args);
+        command.arg("hub").args(args).arg("--ready-file").arg(&ready_file);
         let mut process = Process::start(&mut command);
         process.wait_for("Ctrl-C");
         let text = std::fs::read_to_string(&ready_file).expect("the ready file is there once the hub says so");
