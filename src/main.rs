@@ -1,3 +1,7 @@
 //! The `iotjob` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    iotjob::cli::main()
+}

@@ -180,7 +180,7 @@ impl fmt::Debug for DeviceConnectionString {
 /// [`ConnectionStringError`], which never repeats the key.
 pub fn parse(text: &str) -> Result<Parsed<ConnectionString>, ConnectionStringError> {
     let Fields { known, unknown_keys } = Fields::read(text)?;
-    let value = if known[Key::DeviceId as usize].is_some() {
+    let value = if known[Field::DeviceId as usize].is_some() {
         ConnectionString::Device(device(&known)?)
     } else {
         ConnectionString::Service(service(&known)?)
@@ -194,7 +194,7 @@ pub fn parse(text: &str) -> Result<Parsed<ConnectionString>, ConnectionStringErr
 /// [`ConnectionStringError::DeviceInsteadOfService`] for a device's string, else what is wrong.
 pub fn parse_service(text: &str) -> Result<Parsed<ServiceConnectionString>, ConnectionStringError> {
     let Fields { known, unknown_keys } = Fields::read(text)?;
-    if known[Key::DeviceId as usize].is_some() {
+    if known[Field::DeviceId as usize].is_some() {
         return Err(ConnectionStringError::DeviceInsteadOfService);
     }
     Ok(Parsed { value: service(&known)?, unknown_keys })
@@ -206,7 +206,7 @@ pub fn parse_service(text: &str) -> Result<Parsed<ServiceConnectionString>, Conn
 /// [`ConnectionStringError::ServiceInsteadOfDevice`] for a service's string, else what is wrong.
 pub fn parse_device(text: &str) -> Result<Parsed<DeviceConnectionString>, ConnectionStringError> {
     let Fields { known, unknown_keys } = Fields::read(text)?;
-    if known[Key::DeviceId as usize].is_none() && known[Key::SharedAccessKeyName as usize].is_some() {
+    if known[Field::DeviceId as usize].is_none() && known[Field::SharedAccessKeyName as usize].is_some() {
         return Err(ConnectionStringError::ServiceInsteadOfDevice);
     }
     Ok(Parsed { value: device(&known)?, unknown_keys })
@@ -214,7 +214,7 @@ pub fn parse_device(text: &str) -> Result<Parsed<DeviceConnectionString>, Connec
 
 /// The keys that mean something (DEVICE.md 5).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
+enum Field {
     HostName,
     DeviceId,
     ModuleId,
@@ -225,7 +225,7 @@ enum Key {
     X509,
 }
 
-impl Key {
+impl Field {
     const ALL: [(Self, &'static str); 8] = [
         (Self::HostName, "HostName"),
         (Self::DeviceId, "DeviceId"),
@@ -238,7 +238,7 @@ impl Key {
     ];
 }
 
-type Known<'t> = [Option<&'t str>; Key::ALL.len()];
+type Known<'t> = [Option<&'t str>; Field::ALL.len()];
 
 struct Fields<'t> {
     known: Known<'t>,
@@ -251,12 +251,12 @@ impl<'t> Fields<'t> {
         if text.is_empty() {
             return Err(ConnectionStringError::Empty);
         }
-        let mut fields = Self { known: [None; Key::ALL.len()], unknown_keys: Vec::new() };
+        let mut fields = Self { known: [None; Field::ALL.len()], unknown_keys: Vec::new() };
         for (index, part) in text.strip_suffix(';').unwrap_or(text).split(';').enumerate() {
             let not_a_pair = ConnectionStringError::NotAPair { position: index + 1 };
             let (name, value) = part.split_once('=').ok_or(not_a_pair)?;
             let name = name.trim();
-            match Key::ALL.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(name)) {
+            match Field::ALL.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(name)) {
                 None => fields.unknown_keys.push(name.to_owned()),
                 Some((key, name)) => {
                     let value = Some(value.trim()).filter(|value| !value.is_empty());
@@ -271,20 +271,20 @@ impl<'t> Fields<'t> {
     }
 }
 
-fn required<'t>(known: &Known<'t>, key: Key) -> Result<&'t str, ConnectionStringError> {
-    known[key as usize].ok_or(ConnectionStringError::Missing { key: Key::ALL[key as usize].1 })
+fn required<'t>(known: &Known<'t>, key: Field) -> Result<&'t str, ConnectionStringError> {
+    known[key as usize].ok_or(ConnectionStringError::Missing { key: Field::ALL[key as usize].1 })
 }
 
-fn host(key: Key, text: &str) -> Result<HubHost, ConnectionStringError> {
-    text.parse().map_err(|source| ConnectionStringError::Host { key: Key::ALL[key as usize].1, source })
+fn host(key: Field, text: &str) -> Result<HubHost, ConnectionStringError> {
+    text.parse().map_err(|source| ConnectionStringError::Host { key: Field::ALL[key as usize].1, source })
 }
 
 /// The shared access key, once it is sure that it is the only credential.
 fn shared_access_key(known: &Known<'_>) -> Result<SymmetricKey, ConnectionStringError> {
-    let x509 = known[Key::X509 as usize].filter(|value| value.eq_ignore_ascii_case("true"));
-    let others = [(x509, "x509=true"), (known[Key::SharedAccessSignature as usize], "SharedAccessSignature")];
+    let x509 = known[Field::X509 as usize].filter(|value| value.eq_ignore_ascii_case("true"));
+    let others = [(x509, "x509=true"), (known[Field::SharedAccessSignature as usize], "SharedAccessSignature")];
     let mut present = others.into_iter().filter(|(value, _)| value.is_some()).map(|(_, name)| name);
-    let key = known[Key::SharedAccessKey as usize];
+    let key = known[Field::SharedAccessKey as usize];
     match (key, present.next(), present.next()) {
         (Some(_), Some(second), _) => Err(ConnectionStringError::MixedCredentials { first: "SharedAccessKey", second }),
         (None, Some(first), Some(second)) => Err(ConnectionStringError::MixedCredentials { first, second }),
@@ -296,22 +296,22 @@ fn shared_access_key(known: &Known<'_>) -> Result<SymmetricKey, ConnectionString
 
 fn service(known: &Known<'_>) -> Result<ServiceConnectionString, ConnectionStringError> {
     Ok(ServiceConnectionString {
-        host: host(Key::HostName, required(known, Key::HostName)?)?,
-        policy: required(known, Key::SharedAccessKeyName)?.to_owned(),
+        host: host(Field::HostName, required(known, Field::HostName)?)?,
+        policy: required(known, Field::SharedAccessKeyName)?.to_owned(),
         key: shared_access_key(known)?,
     })
 }
 
 fn device(known: &Known<'_>) -> Result<DeviceConnectionString, ConnectionStringError> {
     let id_error = |key| move |source| ConnectionStringError::Id { key, source };
-    let module = known[Key::ModuleId as usize].map(str::parse::<ModuleId>).transpose();
+    let module = known[Field::ModuleId as usize].map(str::parse::<ModuleId>).transpose();
     Ok(DeviceConnectionString {
-        host: host(Key::HostName, required(known, Key::HostName)?)?,
-        device: required(known, Key::DeviceId)?.parse().map_err(id_error("DeviceId"))?,
+        host: host(Field::HostName, required(known, Field::HostName)?)?,
+        device: required(known, Field::DeviceId)?.parse().map_err(id_error("DeviceId"))?,
         module: module.map_err(id_error("ModuleId"))?,
-        policy: known[Key::SharedAccessKeyName as usize].map(str::to_owned),
+        policy: known[Field::SharedAccessKeyName as usize].map(str::to_owned),
         key: shared_access_key(known)?,
-        gateway: known[Key::GatewayHostName as usize].map(|text| host(Key::GatewayHostName, text)).transpose()?,
+        gateway: known[Field::GatewayHostName as usize].map(|text| host(Field::GatewayHostName, text)).transpose()?,
     })
 }
 

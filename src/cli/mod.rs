@@ -1,1 +1,64 @@
 //! Arguments, wiring, exit codes: the only place that prints.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub mod args;
+pub mod cmd;
+pub mod exit;
+pub mod failure;
+pub mod printer;
+pub mod secret_arg;
+pub mod trace;
+
+use args::{Args, Command};
+use exit::Exit;
+use failure::Failure;
+use printer::Printer;
+
+/// Runs the program on the process's own arguments and gives its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    ExitCode::from(run(std::env::args_os()).code())
+}
+
+/// Parses `arguments`, runs the command, prints what went wrong.
+fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            // Nothing is left to tell anybody when even the help text cannot be written.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let printer = Printer::from_args(&args.global);
+    trace::start(&args.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&printer, &Failure::unexpected(format!("no runtime could be started: {error}"))),
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(dispatch(args.command, &printer))));
+    // Blocking reads of standard input must not hold up the end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => report(&printer, &failure),
+        // The panic hook has printed where and why.
+        Err(_) => Exit::Unexpected,
+    }
+}
+
+fn report(printer: &Printer, failure: &Failure) -> Exit {
+    printer.failure(failure);
+    failure.exit
+}
+
+async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> {
+    let _ = printer;
+    match command {}
+}

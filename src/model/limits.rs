@@ -10,6 +10,8 @@ pub const QUERY_CHARS_MAX: usize = 8_192;
 pub const QUERY_CONDITION_PREFIX: &str = "SELECT * FROM devices WHERE ";
 /// Deepest nesting of expressions that our parser follows (ours).
 pub const QUERY_DEPTH_MAX: usize = 64;
+/// Memory for the groups of one GROUP BY, in bytes (ours: about 400,000 groups of short keys).
+pub const QUERY_GROUP_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Size limit of a twin's tags, in counted bytes (REST.md 6.5).
 pub const TAGS_BYTES_MAX: usize = 8 * 1024;
@@ -88,6 +90,8 @@ pub const TELEMETRY_KEPT_MAX: usize = 64;
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Draws of a port that is free on every address (ours).
 pub const FREE_PORT_ATTEMPTS_MAX: usize = 16;
+/// Messages of quality 1 under way to one side before it must acknowledge (ours; DEVICE.md 10.1).
+pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
 

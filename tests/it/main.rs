@@ -1,3 +1,8 @@
-//! The one integration binary: a module for each thing a user touches.
+//! The one integration binary: a module for each thing a user touches, all through the real binary and real sockets.
 
-fn main() {}
+mod main_job;
+mod python_pair;
+mod refusals;
+mod restart;
+mod support;
+mod tidy;

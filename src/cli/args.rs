@@ -1,0 +1,70 @@
+//! The command line: clap types and nothing else.
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::exit;
+
+/// Device jobs as code for Azure IoT Hub.
+#[derive(Debug, Parser)]
+#[command(
+    name = "iotjob",
+    version = VERSION,
+    about = "Device jobs as code for Azure IoT Hub",
+    long_about = "Device jobs as code for Azure IoT Hub.\n\n\
+        Write a job for a fleet in YAML, check it, apply it so that it happens once, and get an honest answer for \
+        every device. With --local, or against `iotjob hub`, all of it runs on a laptop.",
+    after_long_help = exit::help_table(),
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Args {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Version with the commit it was built from.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("IOTJOB_COMMIT_SUFFIX"));
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct GlobalArgs {
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour; NO_COLOR in the environment means never
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How results are written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What iotjob can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {}

@@ -1,0 +1,130 @@
+//! The only place that writes to stdout and stderr: data to the one, words to the other.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::ProgressDrawTarget;
+
+use super::args::{ColorChoice, GlobalArgs};
+use super::failure::Failure;
+
+/// Columns assumed where there is no terminal to ask.
+const WIDTH_WITHOUT_TERMINAL: usize = 100;
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Volume {
+    Quiet,
+    Normal,
+}
+
+/// Writes what commands have to say. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Printer {
+    volume: Volume,
+    colour: Colour,
+    stderr_is_terminal: bool,
+    /// Set when the reader of stdout has gone (`| head`): not an error, but nothing more is written.
+    stdout_closed: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Colour {
+    stdout: bool,
+    stderr: bool,
+}
+
+impl Printer {
+    /// Decides colour and volume from the flags and the environment.
+    #[must_use]
+    pub fn from_args(args: &GlobalArgs) -> Self {
+        let stderr_is_terminal = io::stderr().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colour_on = |is_terminal: bool| match args.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal && !no_color,
+        };
+        Self {
+            volume: if args.quiet { Volume::Quiet } else { Volume::Normal },
+            colour: Colour { stdout: colour_on(io::stdout().is_terminal()), stderr: colour_on(stderr_is_terminal) },
+            stderr_is_terminal,
+            stdout_closed: Arc::default(),
+        }
+    }
+
+    /// Writes a line of data to stdout.
+    pub fn data(&self, line: &str) {
+        if self.stdout_closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut stdout = io::stdout().lock();
+        if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+            self.stdout_closed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says something to the person at the terminal; `--quiet` silences it.
+    pub fn say(&self, line: &str) {
+        if self.volume == Volume::Normal {
+            self.stderr_line(line);
+        }
+    }
+
+    /// Warns; `--quiet` does not silence it.
+    pub fn warn(&self, line: &str) {
+        let label = self.paint("warning", "1;33");
+        self.stderr_line(&format!("{label}: {line}"));
+    }
+
+    /// Writes a line to stderr whatever the volume.
+    pub fn stderr_line(&self, line: &str) {
+        // There is nobody left to tell when stderr is gone.
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
+    /// Shows a failure with its hints.
+    pub fn failure(&self, failure: &Failure) {
+        let label = self.paint("error", "1;31");
+        self.stderr_line(&format!("{label}: {failure}"));
+        let label = self.paint("hint", "1;36");
+        for hint in &failure.hints {
+            self.stderr_line(&format!("{label}: {hint}"));
+        }
+    }
+
+    /// Whether text on stdout may be coloured.
+    #[must_use]
+    pub fn colours_stdout(&self) -> bool {
+        self.colour.stdout
+    }
+
+    /// Whether text on stderr may be coloured.
+    #[must_use]
+    pub fn colours_stderr(&self) -> bool {
+        self.colour.stderr
+    }
+
+    /// Whether a person watches stderr, so that bars make sense.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        self.stderr_is_terminal && self.volume == Volume::Normal
+    }
+
+    /// Where progress bars draw: stderr on a terminal, nowhere otherwise.
+    #[must_use]
+    pub fn progress_target(&self) -> ProgressDrawTarget {
+        if self.is_interactive() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    }
+
+    /// Columns of the terminal, or 100 where there is none.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        if self.stderr_is_terminal { usize::from(console::Term::stderr().size().1) } else { WIDTH_WITHOUT_TERMINAL }
+    }
+
+    fn paint(&self, text: &str, sgr: &str) -> String {
+        if self.colour.stderr { format!("\u{1b}[{sgr}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,331 @@
+//! The local hub's own CA: made once, kept in a folder, and never trusted by anybody who was not told to.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
+
+use super::TlsError;
+use super::provider::provider;
+
+/// Names that every leaf holds besides those asked for.
+const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// How long a leaf is valid, in days: clients of Apple's refuse more than 398.
+const LEAF_DAYS: i64 = 396;
+
+const CA_FILE: &str = "ca.pem";
+const KEY_FILE: &str = "ca-key.pem";
+const LOCK_FILE: &str = "ca.lock";
+
+/// A CA with a leaf for this hub's names.
+///
+/// Only the CA is kept in files: a leaf costs less than a millisecond, so each start issues its own, which always has today's
+/// names and its whole life before it.
+pub struct DevCa {
+    ca_pem: String,
+    ca_file: Option<PathBuf>,
+    leaf: CertificateDer<'static>,
+    leaf_key: PrivateKeyDer<'static>,
+    leaf_expiry: Timestamp,
+}
+
+impl DevCa {
+    /// Makes a CA that lives as long as the value. `now` is the machine's time of day, which is what clients will compare with.
+    ///
+    /// # Errors
+    /// [`TlsError::Name`] for a name that no certificate can hold.
+    pub fn in_memory(names: &[String], now: Timestamp) -> Result<Self, TlsError> {
+        let authority = Authority::generate()?;
+        Self::issue(authority, None, names, now)
+    }
+
+    /// Takes the CA that lies in `dir`, or makes it there; safe when several hubs start at once.
+    ///
+    /// # Errors
+    /// [`TlsError::File`] and [`TlsError::BrokenCa`] when the files cannot be used, [`TlsError::Name`] for a bad name.
+    pub fn load_or_create(dir: &Path, names: &[String], now: Timestamp) -> Result<Self, TlsError> {
+        let failed = |verb| move |source| TlsError::File { verb, path: dir.to_owned(), source };
+        create_private_dir(dir).map_err(failed("create the folder"))?;
+        let lock = File::create(dir.join(LOCK_FILE)).map_err(failed("create a lock in"))?;
+        lock.lock().map_err(failed("lock"))?;
+        let authority = match Authority::load(dir)? {
+            Some(authority) => authority,
+            None => Authority::generate()?.store(dir)?,
+        };
+        drop(lock);
+        let ca_file = std::path::absolute(dir.join(CA_FILE)).map_err(failed("find"))?;
+        Self::issue(authority, Some(ca_file), names, now)
+    }
+
+    fn issue(
+        authority: Authority,
+        ca_file: Option<PathBuf>,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<Self, TlsError> {
+        let (params, leaf_expiry) = leaf_params(names, now)?;
+        let key = KeyPair::generate()?;
+        let issuer = Issuer::new(authority_params(&authority.key), &authority.key);
+        let leaf = params.signed_by(&key, &issuer)?.into();
+        let leaf_key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        Ok(Self { ca_pem: authority.certificate_pem, ca_file, leaf, leaf_key, leaf_expiry })
+    }
+
+    /// The CA's certificate as PEM: what clients must trust.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The file with [`DevCa::ca_pem`], as an absolute path; `None` when the CA lives in memory.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// When the leaf expires.
+    #[must_use]
+    pub fn leaf_expiry(&self) -> Timestamp {
+        self.leaf_expiry
+    }
+
+    pub(super) fn leaf_chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![self.leaf.clone()]
+    }
+
+    pub(super) fn leaf_key(&self) -> PrivateKeyDer<'static> {
+        self.leaf_key.clone_key()
+    }
+}
+
+impl fmt::Debug for DevCa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DevCa")
+            .field("ca_file", &self.ca_file)
+            .field("leaf_expiry", &self.leaf_expiry)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The CA itself.
+struct Authority {
+    certificate_pem: String,
+    key: KeyPair,
+}
+
+impl Authority {
+    fn generate() -> Result<Self, TlsError> {
+        let key = KeyPair::generate()?;
+        let certificate_pem = authority_params(&key).self_signed(&key)?.pem();
+        Ok(Self { certificate_pem, key })
+    }
+
+    /// Reads the CA of a folder; `None` when it was never finished there.
+    fn load(dir: &Path) -> Result<Option<Self>, TlsError> {
+        let (certificate_path, key_path) = (dir.join(CA_FILE), dir.join(KEY_FILE));
+        let (Some(certificate_pem), Some(key_pem)) = (read_text(&certificate_path)?, read_text(&key_path)?) else {
+            return Ok(None);
+        };
+        let key_pem = Zeroizing::new(key_pem);
+        let usable = || {
+            let key = KeyPair::from_pem(&key_pem).ok()?;
+            let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).ok()?;
+            let der = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+            CertifiedKey::from_der(vec![certificate], der, &provider()).ok()?;
+            Some(key)
+        };
+        let key = usable().ok_or(TlsError::BrokenCa { certificate: certificate_path, key: key_path })?;
+        Ok(Some(Self { certificate_pem, key }))
+    }
+
+    /// Writes the CA; the certificate last, because its presence says that the CA is complete.
+    fn store(self, dir: &Path) -> Result<Self, TlsError> {
+        let key_pem = Zeroizing::new(self.key.serialize_pem());
+        write_whole(dir, KEY_FILE, &key_pem, Access::OwnerOnly)?;
+        write_whole(dir, CA_FILE, &self.certificate_pem, Access::Everybody)?;
+        Ok(self)
+    }
+}
+
+/// The CA's content. Fixed but for the key, so that a CA read from its files issues exactly as on its first day.
+fn authority_params(key: &KeyPair) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let fingerprint = data_encoding::HEXLOWER.encode(&params.key_identifier(key)[..4]);
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, format!("iotjob local hub CA {fingerprint}"));
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2049, 12, 31);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+// The type is that of rcgen's time library, which nothing else here names.
+macro_rules! rcgen_date {
+    ($date:expr) => {{
+        let date: jiff::civil::Date = $date;
+        let part = |number: i8| u8::try_from(number).expect("months and days are positive");
+        rcgen::date_time_ymd(i32::from(date.year()), part(date.month()), part(date.day()))
+    }};
+}
+
+fn leaf_params(names: &[String], now: Timestamp) -> Result<(CertificateParams, Timestamp), TlsError> {
+    let mut params = CertificateParams::default();
+    let mut wanted: Vec<&str> = LOOPBACK_NAMES.to_vec();
+    wanted.extend(names.iter().map(String::as_str).filter(|name| !LOOPBACK_NAMES.contains(name)));
+    for name in wanted {
+        params.subject_alt_names.push(alternative_name(name)?);
+    }
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "iotjob local hub");
+    let today = now.to_zoned(TimeZone::UTC).date();
+    // From yesterday, for clients whose clock is a little behind.
+    let (first, last) = (today.saturating_sub(1.day()), today.saturating_add(LEAF_DAYS.days()));
+    params.not_before = rcgen_date!(first);
+    params.not_after = rcgen_date!(last);
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    let expiry = last.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp());
+    Ok((params, expiry))
+}
+
+fn alternative_name(name: &str) -> Result<SanType, TlsError> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(SanType::IpAddress(address));
+    }
+    let bad_name = || TlsError::Name { name: name.to_owned() };
+    if name.is_empty() {
+        return Err(bad_name());
+    }
+    Ok(SanType::DnsName(name.try_into().map_err(|_| bad_name())?))
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    OwnerOnly,
+    Everybody,
+}
+
+/// Writes a file under another name and moves it into place, so that nobody ever reads half of it.
+fn write_whole(dir: &Path, name: &str, content: &str, access: Access) -> Result<(), TlsError> {
+    let (path, unfinished) = (dir.join(name), dir.join(format!("{name}.new")));
+    let write = || -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(match access {
+                Access::OwnerOnly => 0o600,
+                Access::Everybody => 0o644,
+            });
+        }
+        // Elsewhere the folder's own rights protect the key.
+        #[cfg(not(unix))]
+        let _ = access;
+        let mut file = options.open(&unfinished)?;
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)
+    };
+    write().map_err(|source| TlsError::File { verb: "write", path: path.clone(), source })
+}
+
+fn create_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(dir)
+}
+
+fn read_text(path: &Path) -> Result<Option<String>, TlsError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(TlsError::File { verb: "read", path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_ca_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DevCa::load_or_create(dir.path(), &[], now()).unwrap();
+        let second = DevCa::load_or_create(dir.path(), &["hub.test".to_owned()], now()).unwrap();
+        assert_eq!(first.ca_pem(), second.ca_pem());
+        assert_ne!(first.leaf, second.leaf);
+        assert_eq!(fs::read_to_string(second.ca_file().unwrap()).unwrap(), first.ca_pem());
+        assert!(second.ca_file().unwrap().is_absolute());
+    }
+
+    #[test]
+    fn hubs_that_start_together_agree() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = || DevCa::load_or_create(dir.path(), &[], now()).unwrap().ca_pem().to_owned();
+        let all: Vec<String> = std::thread::scope(|scope| {
+            let started: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            started.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|pem| *pem == all[0]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_reads_the_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        DevCa::load_or_create(dir.path(), &[], now()).unwrap();
+        let mode = fs::metadata(dir.path().join(KEY_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_unfinished_ca_is_made_again_and_a_broken_one_is_not_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DevCa::load_or_create(dir.path(), &[], now()).unwrap();
+        fs::remove_file(dir.path().join(CA_FILE)).unwrap();
+        let second = DevCa::load_or_create(dir.path(), &[], now()).unwrap();
+        assert_ne!(first.ca_pem(), second.ca_pem());
+        fs::write(dir.path().join(CA_FILE), first.ca_pem()).unwrap();
+        let error = DevCa::load_or_create(dir.path(), &[], now()).unwrap_err();
+        assert!(matches!(error, TlsError::BrokenCa { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_leaf_lives_less_than_398_days() {
+        let ca = DevCa::in_memory(&[], now()).unwrap();
+        assert_eq!(ca.leaf_expiry().to_string(), "2027-12-23T00:00:00Z");
+    }
+
+    #[test]
+    fn names_that_fit_no_certificate_are_refused() {
+        for name in ["", "hüb"] {
+            assert!(matches!(DevCa::in_memory(&[name.to_owned()], now()), Err(TlsError::Name { .. })), "{name}");
+        }
+    }
+}
