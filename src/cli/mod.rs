@@ -12,6 +12,7 @@ pub mod exit;
 pub mod failure;
 pub mod printer;
 pub mod secret_arg;
+pub mod signals;
 pub mod trace;
 
 use args::{Args, Command};
@@ -59,6 +60,7 @@ fn report(printer: &Printer, failure: &Failure) -> Exit {
 }
 
 async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> {
-    let _ = printer;
-    match command {}
+    match command {
+        Command::Hub(args) => cmd::hub::run(args, printer).await,
+    }
 }

@@ -7,6 +7,7 @@
 //! queries, GETs ─▶ store snapshot, never through the engine
 //! ```
 
+mod accept;
 pub mod config;
 pub mod engine;
 pub mod error;
@@ -19,6 +20,10 @@ mod private_file;
 pub mod ready_file;
 pub mod registry;
 pub mod running;
+mod start;
 pub mod store;
 
+pub use config::{CaPlace, HubConfig, Listen};
 pub use error::HubError;
+pub use ready_file::ReadyInfo;
+pub use start::{Hub, HubStartError};

@@ -1,1 +1,3 @@
 //! One file per command; each only wires.
+
+pub mod hub;
