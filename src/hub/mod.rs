@@ -7,11 +7,12 @@
 //! queries, GETs ─▶ store snapshot, never through the engine
 //! ```
 
-mod accept;
+pub mod accept;
 pub mod config;
 pub mod engine;
 pub mod error;
 pub mod hosts;
+pub mod http;
 pub mod listen;
 pub mod mqtt;
 pub mod notice;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::{CaPlace, HubConfig};
 use super::engine::{EngineHandle, EngineOptions};
 use super::hosts::{self, HubAddress};
+use super::http::{self, HttpState};
 use super::listen::{ListenError, Port, listen};
 use super::mqtt::{self, DeviceEdge, Telemetry};
 use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
@@ -111,7 +112,8 @@ impl Hub {
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
             mqtt::serve(stream, peer, Arc::clone(&edge), device_stop.clone())
         }));
-        drop((https, policies, hosts));
+        let state = HttpState { engine: engine.clone(), policies, hosts, clock: config.clock, rng: config.rng };
+        edges.spawn(http::serve(https.sockets, tls, http::router(state), stop.clone()));
         Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), engine, telemetry, stop, edges })
     }
 

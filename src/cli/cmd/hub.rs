@@ -123,7 +123,11 @@ fn introduce(ready: &ReadyInfo, ready_file: Option<&Path>, printer: &Printer) {
         printer.data(&format!("device {id}:\n  {string}"));
     }
     let env = match ready_file {
-        Some(path) => format!("iotjob hub env --ready-file {}", quoted(&path.display().to_string(), Shell::Bash)),
+        Some(path) => {
+            // The other terminal stands elsewhere.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            format!("iotjob hub env --ready-file {}", quoted(&path.display().to_string(), Shell::Bash))
+        }
         None => "iotjob hub env".to_owned(),
     };
     printer.data(&format!(
