@@ -2,6 +2,13 @@
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use super::cmd::cancel::CancelArgs;
+use super::cmd::init::InitArgs;
+use super::cmd::list::ListArgs;
+use super::cmd::query::QueryArgs;
+use super::cmd::results::ResultsArgs;
+use super::cmd::status::StatusArgs;
+use super::cmd::validate::ValidateArgs;
 use super::exit;
 
 /// Device jobs as code for Azure IoT Hub.
@@ -67,4 +74,21 @@ pub enum OutputFormat {
 
 /// What iotjob can be told to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Check manifests offline: the schema, the service's limits, the query's grammar
+    Validate(ValidateArgs),
+    /// List the hub's jobs
+    List(ListArgs),
+    /// Show where a job stands
+    Status(StatusArgs),
+    /// Show what a job did on each device
+    Results(ResultsArgs),
+    /// Cancel a job that has not begun
+    Cancel(CancelArgs),
+    /// Query twins, modules and device jobs
+    Query(QueryArgs),
+    /// Print the JSON Schema of manifests
+    Schema,
+    /// Write a commented manifest to start from
+    Init(InitArgs),
+}

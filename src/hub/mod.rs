@@ -1,1 +1,27 @@
-//! The local hub.
+//! The local hub: HTTPS service API and device MQTT over one synchronous engine and one durable store.
+//!
+//! ```text
+//! HTTP request ─ authorise ─ extract ─▶ Command ┐                          ┌▶ replies (HTTP, frames)
+//! MQTT frames  ─ session (sync)      ─▶ Command ┴▶ engine.apply(cmd, now) ─▶ ONE commit per batch
+//! timers       ───────────────────────▶ Command                             └ replies held until it returns
+//! queries, GETs ─▶ store snapshot, never through the engine
+//! ```
+
+pub mod accept;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod hosts;
+pub mod http;
+pub mod listen;
+pub mod mqtt;
+pub mod notice;
+pub mod policies;
+mod private_file;
+pub mod ready_file;
+pub mod registry;
+pub mod running;
+pub mod search;
+pub mod store;
+
+pub use error::HubError;

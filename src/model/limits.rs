@@ -8,8 +8,12 @@ pub const JOB_ID_CHARS_MAX: usize = 64;
 pub const QUERY_CHARS_MAX: usize = 8_192;
 /// What the service puts before a job's condition (GRAMMAR.md 7).
 pub const QUERY_CONDITION_PREFIX: &str = "SELECT * FROM devices WHERE ";
+/// Longest condition of a job, in characters: what the prefix leaves (REST.md 4.5).
+pub const QUERY_CONDITION_CHARS_MAX: usize = QUERY_CHARS_MAX - QUERY_CONDITION_PREFIX.len();
 /// Deepest nesting of expressions that our parser follows (ours).
 pub const QUERY_DEPTH_MAX: usize = 64;
+/// Memory for the groups of one GROUP BY, in bytes (ours: about 400,000 groups of short keys).
+pub const QUERY_GROUP_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Size limit of a twin's tags, in counted bytes (REST.md 6.5).
 pub const TAGS_BYTES_MAX: usize = 8 * 1024;
@@ -48,12 +52,21 @@ pub const JOB_HISTORY_DAYS: i64 = 30;
 
 /// Largest page of a query or a job list (REST.md 9).
 pub const PAGE_ITEMS_MAX: usize = 100;
+/// Longest continuation token, in characters (ours: three ids of the longest kind in base64 are well below).
+pub const CONTINUATION_CHARS_MAX: usize = 1_024;
 /// Largest page of the device list (REST.md 8.1).
 pub const DEVICE_LIST_MAX: usize = 1_000;
 /// Most items of one bulk registry call (REST.md 8.4).
 pub const BULK_ITEMS_MAX: usize = 100;
 /// Largest HTTP body either side reads, in bytes (ours: four times the largest legal twin plus room).
 pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long the head of a request may take, and how long a kept-alive connection may idle, in seconds (ours).
+pub const HTTP_HEAD_S_MAX: u64 = 120;
+/// How long the body of a request may take, in seconds (ours).
+pub const HTTP_BODY_S_MAX: u64 = 60;
+/// Longest continuation token that a caller may send back, in bytes (ours).
+pub const CONTINUATION_BYTES_MAX: usize = 4 * 1024;
 
 /// Largest MQTT packet either side reads, in bytes (DEVICE.md 8.4, 10.2).
 pub const MQTT_PACKET_BYTES_MAX: usize = 300 * 1024;
@@ -65,8 +78,24 @@ pub const KEEP_ALIVE_S_CAP: u64 = 1_767;
 pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 /// How long a new connection may take to finish TLS and send CONNECT, in seconds (ours; DEVICE.md 8.3).
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
+/// TLS handshakes under way at a time on one port; further connections wait in the backlog (ours).
+pub const HANDSHAKES_MAX: usize = 1_024;
+/// Pause after the system refused to hand out a connection, in milliseconds (ours).
+pub const ACCEPT_PAUSE_MS: u64 = 250;
+/// How long connections may take to end when the hub stops, in seconds (ours).
+pub const DRAIN_S_MAX: u64 = 5;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
+/// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
+pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// How long the hub tries to part from a device in good order, in seconds (ours).
+pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
+/// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
+pub const TELEMETRY_KEPT_MAX: usize = 64;
+/// Connections that may wait to be accepted; the system may allow fewer (ours: a fleet that starts at once).
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Draws of a port that is free on every address (ours).
+pub const FREE_PORT_ATTEMPTS_MAX: usize = 16;
 /// Messages of quality 1 under way to one side before it must acknowledge (ours; DEVICE.md 10.1).
 pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
@@ -94,6 +123,10 @@ pub const SHORT_CONNECTIONS_MAX: u32 = 3;
 pub const DEVICE_CALLS_MAX: usize = 64;
 /// Longest delay of a simulated method, in seconds (ours: past any time-out of the service).
 pub const METHOD_DELAY_S_MAX: u64 = 86_400;
+/// Shared access policies of one hub (REST.md 2.3).
+pub const POLICIES_MAX: usize = 16;
+/// Longest policy name, in characters (ours).
+pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
@@ -101,6 +134,12 @@ pub const RUN_NAME_CHARS_MAX: usize = 40;
 pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a manifest (ours; crates.md 2.4).
 pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Bytes that a manifest file may grow to when its aliases are followed, eight of them a node (ours).
+pub const MANIFEST_EXPANDED_BYTES_MAX: usize = 16 * MANIFEST_BYTES_MAX;
+/// Brackets that a manifest may leave open at once, wherever they stand (ours: the parser is quadratic in them).
+pub const MANIFEST_BRACKETS_MAX: usize = 4 * MANIFEST_DEPTH_MAX;
+/// Deepest directory below a PATH that is searched for manifests (ours).
+pub const MANIFEST_DIRECTORY_DEPTH_MAX: usize = 32;
 /// Problems shown for one file in text output (product.md 1).
 pub const PROBLEMS_SHOWN_MAX: usize = 50;
 
@@ -110,3 +149,40 @@ pub const SAS_LIFETIME_S: i64 = 3_600;
 pub const SAS_RENEW_BEFORE_S: i64 = 300;
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
+
+/// Re-runs of one manifest that are looked for (ours; `-r999` still fits a job id).
+pub const RERUNS_MAX: u32 = 999;
+/// Looks at a job whose creation was not answered, before it is created again (REST.md 4.6).
+pub const LOST_ANSWER_LOOKS_MAX: u32 = 6;
+/// Pause between two such looks, in seconds (REST.md 4.6).
+pub const LOST_ANSWER_LOOK_S: u64 = 5;
+/// Creations of one job whose answers may be lost, before the hub counts as unreachable (ours).
+pub const LOST_ANSWERS_MAX: u32 = 3;
+/// Polls in a row that may read `unknown` for a job that was created (REST.md 4.6).
+pub const UNKNOWN_POLLS_MAX: u32 = 6;
+/// Longest wait for a job slot, in hours: a scheduled job holds one for as long as it may lie ahead (REST.md 4.7).
+pub const SLOT_WAIT_H_MAX: u64 = 168;
+/// How long rows may come in after the end of their job, in seconds (product.md 3.2; REST.md 5).
+pub const ROWS_SETTLE_S: u64 = 60;
+/// Job operations a minute of one S1 unit (REST.md 10).
+pub const JOB_OPERATIONS_PER_MIN: u32 = 100;
+/// Queries a minute of one S1 unit (REST.md 10).
+pub const QUERIES_PER_MIN: u32 = 20;
+/// Events that wait for their reporters; when it is full, the run waits (ours).
+pub const RUN_EVENTS_MAX: usize = 256;
+/// Twins read at once to see which listed ids are registered (ours; 100 a second are allowed, REST.md 10).
+pub const REGISTERED_LOOKS_AT_ONCE: usize = 8;
+/// How long a hub that was never reached is tried, in seconds (product.md 3).
+pub const FIRST_CONTACT_S: u64 = 20;
+/// How long a hub that was reached once may be silent, in seconds (product.md 3).
+pub const SILENCE_S: u64 = 300;
+/// How long one call may be put off by 429 answers, in seconds (ours; the service says to wait 10, REST.md 3.3).
+pub const THROTTLED_S: u64 = 300;
+/// How long one request may take, in seconds: shaped traffic waits on the hub before it is refused (REST.md 10).
+pub const REQUEST_S: u64 = 60;
+/// How long connecting and the TLS handshake may take, in seconds (ours).
+pub const CONNECT_S: u64 = 10;
+/// How often a call is tried that the hub answers with 500 (ours).
+pub const SERVER_FAULT_TRIES_MAX: u32 = 5;
+/// Empty pages in a row, each with the promise of more, before a listing counts as broken (ours; REST.md 9).
+pub const EMPTY_PAGES_MAX: usize = 100;

@@ -21,13 +21,13 @@ pub use identity::{AuthenticationType, ConnectionState, IdentityStatus, Symmetri
 pub use ids::{DeviceId, InvalidId, JobId, MethodName, ModuleId, TwinId};
 pub use job::{
     DeviceJob, DeviceJobError, DeviceJobOutcome, DeviceJobStatus, JobRequest, JobResponse, JobStatistics, JobStatus,
-    JobType, MethodJob, TwinJob,
+    JobType, MethodJob, TwinJob, TwinJobProperties,
 };
 pub use key::{InvalidKey, SymmetricKey};
 pub use method::{MethodRequest, MethodResponse};
 pub use patch::{PatchViolation, desired_violations, merge, reported_violations, tags_violations};
 pub use rng::Rng;
-pub use twin::{Twin, TwinPatch, TwinProperties};
+pub use twin::{SectionPatch, Twin, TwinPatch, TwinProperties};
 pub use wire_time::WireTime;
 
 /// A JSON object, in the order in which it was written.

@@ -33,13 +33,48 @@ pub struct Twin {
     pub reported: TwinProperties,
 }
 
+/// A change of one section of a twin.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SectionPatch {
+    /// Merges as RFC 7386 says.
+    Merge(JsonObject),
+    /// The section was `null`: every key goes (CLIENTS.md 3.13).
+    Clear,
+}
+
+impl SectionPatch {
+    /// The merge patch that does this to a section: clearing names each of its keys with a null.
+    #[must_use]
+    pub fn resolve(self, section: &JsonObject) -> JsonObject {
+        match self {
+            Self::Merge(patch) => patch,
+            Self::Clear => section.keys().map(|key| (key.clone(), Value::Null)).collect(),
+        }
+    }
+}
+
+impl Serialize for SectionPatch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Merge(patch) => patch.serialize(serializer),
+            Self::Clear => serializer.serialize_none(),
+        }
+    }
+}
+
+impl From<JsonObject> for SectionPatch {
+    fn from(patch: JsonObject) -> Self {
+        Self::Merge(patch)
+    }
+}
+
 /// A change of tags and desired properties that the back end asks for.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TwinPatch {
-    /// Merge patch of the tags; `None` leaves them alone.
-    pub tags: Option<JsonObject>,
-    /// Merge patch of the desired properties; `None` leaves them alone.
-    pub desired: Option<JsonObject>,
+    /// What happens to the tags; `None` leaves them alone.
+    pub tags: Option<SectionPatch>,
+    /// What happens to the desired properties; `None` leaves them alone.
+    pub desired: Option<SectionPatch>,
 }
 
 impl Twin {
@@ -57,18 +92,21 @@ impl Twin {
     }
 
     /// Merges a back-end patch. Each section named counts as one write, also when nothing changes.
-    pub fn patch(&mut self, patch: &TwinPatch, now: Timestamp) {
-        if let Some(tags) = &patch.tags {
-            merge(&mut self.tags, tags);
-            self.version += 1;
-        }
-        if let Some(desired) = &patch.desired {
-            self.desired.patch(desired, now, Versioned::Yes);
-            self.version += 1;
-        }
+    ///
+    /// Gives the merge patch of the desired properties as it was applied, which is what a device is told.
+    pub fn patch(&mut self, patch: TwinPatch, now: Timestamp) -> Option<JsonObject> {
         if patch.tags.is_some() || patch.desired.is_some() {
             self.etag += 1;
         }
+        if let Some(tags) = patch.tags {
+            let tags = tags.resolve(&self.tags);
+            merge(&mut self.tags, &tags);
+            self.version += 1;
+        }
+        let desired = patch.desired?.resolve(&self.desired.values);
+        self.desired.patch(&desired, now, Versioned::Yes);
+        self.version += 1;
+        Some(desired)
     }
 
     /// Merges a device's patch of its reported properties and gives the new `$version`.
@@ -170,17 +208,26 @@ mod tests {
     #[test]
     fn desired_moves_the_etag_and_reported_does_not() {
         let mut twin = Twin::new(at(0));
-        twin.patch(&TwinPatch { desired: Some(object(json!({"a": 1}))), tags: None }, at(1));
+        twin.patch(TwinPatch { desired: Some(object(json!({"a": 1})).into()), tags: None }, at(1));
         assert_eq!((twin.etag, twin.version, twin.desired.version), (2, 3, 2));
         assert_eq!(twin.report(&object(json!({"b": 1})), at(2)), 2);
         assert_eq!((twin.etag, twin.version), (2, 4));
     }
 
     #[test]
+    fn clearing_names_each_key_with_a_null() {
+        let mut twin = Twin::new(at(0));
+        twin.patch(TwinPatch { desired: Some(object(json!({"a": {"b": 1}, "c": 2})).into()), tags: None }, at(1));
+        let applied = twin.patch(TwinPatch { desired: Some(SectionPatch::Clear), tags: None }, at(2));
+        assert_eq!(applied, Some(object(json!({"a": null, "c": null}))));
+        assert_eq!((twin.desired.values.len(), twin.desired.version), (0, 3));
+    }
+
+    #[test]
     fn metadata_mirrors_the_tree() {
         let mut twin = Twin::new(at(0));
-        twin.patch(&TwinPatch { desired: Some(object(json!({"a": {"b": 1, "c": 2}}))), tags: None }, at(1));
-        twin.patch(&TwinPatch { desired: Some(object(json!({"a": {"b": null, "c": 3}}))), tags: None }, at(2));
+        twin.patch(TwinPatch { desired: Some(object(json!({"a": {"b": 1, "c": 2}})).into()), tags: None }, at(1));
+        twin.patch(TwinPatch { desired: Some(object(json!({"a": {"b": null, "c": 3}})).into()), tags: None }, at(2));
         let t2 = "1970-01-01T00:00:02Z";
         assert_eq!(
             twin.desired.document(),

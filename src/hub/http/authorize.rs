@@ -1,0 +1,130 @@
+//! Who may call what: shared access signatures of policies, and the right that each group of endpoints wants.
+//!
+//! The caller always reads the same 401 (REST.md 2.5); the log says which of the many reasons it was.
+
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use super::HttpState;
+use super::api_version;
+use super::error::Refusal;
+use crate::auth::{ParsedSas, Resource, Right, SasError};
+use crate::hub::HubError;
+use crate::model::ErrorCode;
+
+/// Endpoints that want the same rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// Identities, read.
+    RegistryRead,
+    /// Identities, written one by one or in bulk.
+    RegistryWrite,
+    /// Twins, read and written.
+    Twins,
+    /// Direct methods.
+    Methods,
+    /// Jobs v2, all of it.
+    Jobs,
+    /// Queries.
+    Query,
+    /// Counts.
+    Statistics,
+}
+
+impl Group {
+    /// The table of REST.md 2.3. Statistics are unconfirmed there; reading the registry is the sensible right.
+    pub(super) const fn rights(self) -> &'static [Right] {
+        match self {
+            Self::RegistryRead | Self::Statistics => &[Right::RegistryRead],
+            Self::RegistryWrite => &[Right::RegistryWrite],
+            Self::Twins | Self::Methods | Self::Query => &[Right::ServiceConnect],
+            Self::Jobs => &[Right::RegistryRead, Right::RegistryWrite],
+        }
+    }
+}
+
+/// Lets a request through that has the rights of `group` and an api-version.
+pub(super) async fn require(State((hub, group)): State<(HttpState, Group)>, request: Request, next: Next) -> Response {
+    let checked = authorize(&hub, group, request.headers(), request.uri().path())
+        .map_err(|reason| unauthorized(reason.to_string()))
+        .and_then(|()| api_version::check(request.uri()));
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The one answer to everything that is not authenticated or not permitted.
+pub(super) fn unauthorized(reason: impl Into<String>) -> Refusal {
+    HubError::new(ErrorCode::IotHubUnauthorizedAccess, "Unauthorized").because(reason).into()
+}
+
+/// Why a caller is not let in; for the log only.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Denied {
+    #[error("the request has no Authorization header")]
+    NoHeader,
+    #[error("the Authorization header is not readable text")]
+    Unreadable,
+    #[error("the local hub takes shared access signatures, not Entra ID tokens; use a connection string of this hub")]
+    Bearer,
+    #[error("{0}")]
+    Token(SasError),
+    #[error("the token expired {seconds} s ago")]
+    Expired { seconds: i64 },
+    #[error("the token is for `{host}`, which is not a name of this hub")]
+    OtherHub { host: String },
+    #[error("the token reaches `{resource}` only")]
+    OutOfScope { resource: String },
+    #[error("the token names no policy (`skn`): it is a device's own and opens device endpoints only")]
+    DeviceToken,
+    #[error("no policy is called `{policy}`")]
+    UnknownPolicy { policy: String },
+    #[error("the signature fits neither key of policy `{policy}`")]
+    Signature { policy: String },
+    #[error("policy `{policy}` lacks the right {}", right.name())]
+    Right { policy: String, right: Right },
+}
+
+fn authorize(hub: &HttpState, group: Group, headers: &HeaderMap, path: &str) -> Result<(), Denied> {
+    let token = parse(headers.get(AUTHORIZATION))?;
+    let resource = token.resource();
+    if !hub.hosts.accepts(resource.host()) {
+        return Err(Denied::OtherHub { host: resource.host().to_owned() });
+    }
+    let name = token.policy().ok_or(Denied::DeviceToken)?;
+    let policy = hub.policies.get(name).ok_or_else(|| Denied::UnknownPolicy { policy: name.to_owned() })?;
+    let now = hub.clock.now();
+    token
+        .verify([&policy.keys.primary_key, &policy.keys.secondary_key], now)
+        .map_err(|error| refused(error, name, now))?;
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    if !resource.covers_path_of(&Resource::parse(&format!("{}{path}", resource.host()))) {
+        return Err(Denied::OutOfScope { resource: resource.to_string() });
+    }
+    match group.rights().iter().find(|&&right| !policy.allows(right)) {
+        Some(&right) => Err(Denied::Right { policy: name.to_owned(), right }),
+        None => Ok(()),
+    }
+}
+
+fn parse(header: Option<&HeaderValue>) -> Result<ParsedSas, Denied> {
+    let text = header.ok_or(Denied::NoHeader)?.to_str().map_err(|_| Denied::Unreadable)?;
+    if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")) {
+        return Err(Denied::Bearer);
+    }
+    ParsedSas::parse(text).map_err(Denied::Token)
+}
+
+fn refused(error: SasError, policy: &str, now: Timestamp) -> Denied {
+    match error {
+        SasError::Signature => Denied::Signature { policy: policy.to_owned() },
+        SasError::Expired { expiry } => Denied::Expired { seconds: now.as_second().saturating_sub(expiry.as_second()) },
+        other => Denied::Token(other),
+    }
+}

@@ -1,0 +1,49 @@
+//! What every endpoint shares.
+
+use std::sync::Arc;
+
+use super::error::Refusal;
+use crate::auth::AcceptedHosts;
+use crate::hub::HubError;
+use crate::hub::engine::EngineHandle;
+use crate::hub::policies::Policies;
+use crate::hub::store::{Snapshot, StoreError};
+use crate::model::{Clock, ErrorCode, Rng};
+
+/// What every endpoint shares; cheap to clone.
+#[derive(Clone)]
+pub struct HttpState {
+    /// Carries out what changes something.
+    pub engine: EngineHandle,
+    /// Who may ask.
+    pub policies: Arc<Policies>,
+    /// The names under which tokens may address this hub.
+    pub hosts: Arc<AcceptedHosts>,
+    /// The one clock: token expiry and the times in errors.
+    pub clock: Clock,
+    /// The one source of chance: request and tracking ids.
+    pub rng: Rng,
+}
+
+impl HttpState {
+    /// Reads the store on a thread where waiting for a disk harms nobody.
+    pub(super) async fn read<T, F>(&self, read: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
+    {
+        let engine = self.engine.clone();
+        let outcome = tokio::task::spawn_blocking(move || read(&engine.snapshot()?)).await;
+        match outcome {
+            Ok(result) => result.map_err(|error| HubError::from(error).into()),
+            Err(panic) => Err(Refusal::internal(format!("a read of the store ended early: {panic}"))),
+        }
+    }
+}
+
+impl Refusal {
+    /// A fault of the hub's own; the caller learns no more than that.
+    pub(super) fn internal(reason: String) -> Self {
+        HubError::new(ErrorCode::ServerError, "An internal error occurred.").because(reason).into()
+    }
+}

@@ -1,0 +1,90 @@
+//! Who is connected, and when it last said something: in memory only, shared by engine, edges and reads.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use jiff::Timestamp;
+
+use crate::model::{ConnectionState, TwinId, WireTime};
+
+/// What the hub knows of an identity's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presence {
+    /// Is a connection open.
+    pub state: ConnectionState,
+    /// When that last changed.
+    pub state_updated: WireTime,
+    /// When the identity last connected, disconnected or sent something.
+    pub last_activity: WireTime,
+}
+
+impl Default for Presence {
+    /// The presence of who never connected.
+    fn default() -> Self {
+        Self { state: ConnectionState::Disconnected, state_updated: WireTime::Never, last_activity: WireTime::Never }
+    }
+}
+
+/// The presence of all identities. Exempt from durability: after a restart nobody is connected yet.
+#[derive(Debug, Default)]
+pub struct PresenceBoard(RwLock<Board>);
+
+#[derive(Debug, Default)]
+struct Board {
+    entries: HashMap<TwinId, Presence>,
+    devices_connected: u64,
+}
+
+impl PresenceBoard {
+    /// The presence of an identity.
+    #[must_use]
+    pub fn get(&self, id: &TwinId) -> Presence {
+        self.read().entries.get(id).copied().unwrap_or_default()
+    }
+
+    /// How many devices, modules not counted, are connected.
+    #[must_use]
+    pub fn devices_connected(&self) -> u64 {
+        self.read().devices_connected
+    }
+
+    /// Notes that an identity sent something.
+    pub fn active(&self, id: &TwinId, now: Timestamp) {
+        self.write().entries.entry(id.clone()).or_default().last_activity = now.into();
+    }
+
+    /// Notes that a connection opened or that the last one ended.
+    pub fn set(&self, id: &TwinId, state: ConnectionState, now: Timestamp) {
+        let mut board = self.write();
+        let entry = board.entries.entry(id.clone()).or_default();
+        let before = std::mem::replace(entry, Presence { state, state_updated: now.into(), last_activity: now.into() });
+        board.count(id, before.state, state);
+    }
+
+    /// Forgets a deleted identity.
+    pub fn forget(&self, id: &TwinId) {
+        let mut board = self.write();
+        if let Some(entry) = board.entries.remove(id) {
+            board.count(id, entry.state, ConnectionState::Disconnected);
+        }
+    }
+
+    // A poisoned board is still a board: each entry is written in one go.
+    fn read(&self) -> RwLockReadGuard<'_, Board> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Board> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Board {
+    fn count(&mut self, id: &TwinId, before: ConnectionState, after: ConnectionState) {
+        if id.module.is_some() {
+            return;
+        }
+        self.devices_connected -= u64::from(before == ConnectionState::Connected);
+        self.devices_connected += u64::from(after == ConnectionState::Connected);
+    }
+}

@@ -1,0 +1,302 @@
+//! The engine's view of the database inside one write transaction.
+
+use std::ops::{Bound, ControlFlow};
+
+use redb::{ReadableTable, Table};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::read::{TwinTables, decode, encode, record};
+use super::record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
+use super::schema::{
+    IDENTITIES, JOBS, META, META_COUNTS, META_STARTS, ROWS, SESSIONS, TWINS, modules_range, parse_row_key,
+    parse_twin_key, row_key, rows_range, twin_key,
+};
+use super::{PresenceBoard, StoreError, TwinCollection};
+use crate::hub::registry::Identity;
+use crate::model::{DeviceId, JobId, Twin, TwinId};
+use crate::query::KeyRange;
+
+type RecordWriter<'t> = Table<'t, &'static str, &'static [u8]>;
+
+/// Whether a transaction has anything to commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touched {
+    /// It wrote.
+    Yes,
+    /// It only read.
+    No,
+}
+
+/// All tables, open for reading and writing.
+pub struct WriteTables<'t> {
+    identities: RecordWriter<'t>,
+    twins: RecordWriter<'t>,
+    jobs: RecordWriter<'t>,
+    rows: RecordWriter<'t>,
+    sessions: RecordWriter<'t>,
+    meta: RecordWriter<'t>,
+    presence: &'t PresenceBoard,
+    touched: Touched,
+}
+
+impl<'t> WriteTables<'t> {
+    pub(super) fn open(txn: &'t redb::WriteTransaction, presence: &'t PresenceBoard) -> Result<Self, StoreError> {
+        Ok(Self {
+            identities: txn.open_table(IDENTITIES)?,
+            twins: txn.open_table(TWINS)?,
+            jobs: txn.open_table(JOBS)?,
+            rows: txn.open_table(ROWS)?,
+            sessions: txn.open_table(SESSIONS)?,
+            meta: txn.open_table(META)?,
+            presence,
+            touched: Touched::No,
+        })
+    }
+
+    /// Whether there is anything to commit.
+    #[must_use]
+    pub fn touched(&self) -> Touched {
+        self.touched
+    }
+
+    /// The live connections.
+    #[must_use]
+    pub fn presence(&self) -> &PresenceBoard {
+        self.presence
+    }
+
+    /// One identity.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails; so do all the methods below.
+    pub fn identity(&self, id: &TwinId) -> Result<Option<Identity>, StoreError> {
+        record(&self.identities, "identities", &twin_key(id))
+    }
+
+    /// Writes an identity.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn put_identity(&mut self, identity: &Identity) -> Result<(), StoreError> {
+        put(&mut self.identities, &mut self.touched, "identities", &twin_key(&identity.id), identity)
+    }
+
+    /// Removes an identity with its twin and session.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn remove_identity(&mut self, id: &TwinId) -> Result<(), StoreError> {
+        let key = twin_key(id);
+        self.touched = Touched::Yes;
+        self.identities.remove(key.as_str())?;
+        self.twins.remove(key.as_str())?;
+        self.sessions.remove(key.as_str())?;
+        Ok(())
+    }
+
+    /// The modules of a device, in order.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn modules_of(&self, device: &DeviceId) -> Result<Vec<TwinId>, StoreError> {
+        let (from, below) = modules_range(device.as_str());
+        let mut modules = Vec::new();
+        for entry in self.identities.range(from.as_str()..below.as_str())? {
+            let (key, _) = entry?;
+            modules.push(parse_twin_key(key.value()).ok_or_else(|| torn("identities", key.value()))?);
+        }
+        Ok(modules)
+    }
+
+    /// The stored content of a twin.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn twin(&self, id: &TwinId) -> Result<Option<Twin>, StoreError> {
+        record(&self.twins, "twins", &twin_key(id))
+    }
+
+    /// Writes a twin.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn put_twin(&mut self, id: &TwinId, twin: &Twin) -> Result<(), StoreError> {
+        put(&mut self.twins, &mut self.touched, "twins", &twin_key(id), twin)
+    }
+
+    /// The whole document of a twin, as written so far.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn twin_document(&self, id: &TwinId) -> Result<Option<Value>, StoreError> {
+        self.twin_tables().document(id)
+    }
+
+    /// Walks twin documents as [`Snapshot::scan_twins`](super::Snapshot::scan_twins) does.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn scan_twins(
+        &self,
+        collection: TwinCollection,
+        range: &KeyRange,
+        after: Option<&TwinId>,
+        visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.twin_tables().scan(collection, range, after, visit)
+    }
+
+    fn twin_tables(&self) -> TwinTables<'_, RecordWriter<'t>> {
+        TwinTables { identities: &self.identities, twins: &self.twins, presence: self.presence }
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn job(&self, id: &JobId) -> Result<Option<JobRecord>, StoreError> {
+        record(&self.jobs, "jobs", id.as_str())
+    }
+
+    /// All jobs, by id.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
+        let mut jobs = Vec::new();
+        for entry in self.jobs.range::<&str>(..)? {
+            let (key, value) = entry?;
+            jobs.push(decode("jobs", key.value(), value.value())?);
+        }
+        Ok(jobs)
+    }
+
+    /// Writes a job.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn put_job(&mut self, job: &JobRecord) -> Result<(), StoreError> {
+        put(&mut self.jobs, &mut self.touched, "jobs", job.request.job_id.as_str(), job)
+    }
+
+    /// Removes a job with its rows.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn remove_job(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let (from, below) = rows_range(id);
+        self.touched = Touched::Yes;
+        self.rows.retain_in::<&str, _>(from.as_str()..below.as_str(), |_, _| false)?;
+        self.jobs.remove(id.as_str())?;
+        Ok(())
+    }
+
+    /// One row of a job.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn row(&self, job: &JobId, target: &TwinId) -> Result<Option<RowRecord>, StoreError> {
+        record(&self.rows, "rows", &row_key(job, target))
+    }
+
+    /// Writes a row of a job.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn put_row(&mut self, job: &JobId, target: &TwinId, row: &RowRecord) -> Result<(), StoreError> {
+        put(&mut self.rows, &mut self.touched, "rows", &row_key(job, target), row)
+    }
+
+    /// The next rows of a job after a target, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn rows_after(
+        &self,
+        job: &JobId,
+        after: Option<&TwinId>,
+        limit: usize,
+    ) -> Result<Vec<(TwinId, RowRecord)>, StoreError> {
+        let (from, below) = rows_range(job);
+        let after = after.map(|target| row_key(job, target));
+        let from = after.as_deref().map_or(Bound::Included(from.as_str()), Bound::Excluded);
+        let mut rows = Vec::new();
+        for entry in self.rows.range::<&str>((from, Bound::Excluded(below.as_str())))?.take(limit) {
+            let (key, value) = entry?;
+            let (_, target) = parse_row_key(key.value()).ok_or_else(|| torn("rows", key.value()))?;
+            rows.push((target, decode("rows", key.value(), value.value())?));
+        }
+        Ok(rows)
+    }
+
+    /// The stored session of an identity.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn session(&self, id: &TwinId) -> Result<Option<SessionRecord>, StoreError> {
+        record(&self.sessions, "sessions", &twin_key(id))
+    }
+
+    /// Writes the session of an identity.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn put_session(&mut self, id: &TwinId, session: &SessionRecord) -> Result<(), StoreError> {
+        put(&mut self.sessions, &mut self.touched, "sessions", &twin_key(id), session)
+    }
+
+    /// Drops the session of an identity, if it has one.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn remove_session(&mut self, id: &TwinId) -> Result<(), StoreError> {
+        if self.sessions.remove(twin_key(id).as_str())?.is_some() {
+            self.touched = Touched::Yes;
+        }
+        Ok(())
+    }
+
+    /// Registered devices by status.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn counts(&self) -> Result<DeviceCounts, StoreError> {
+        Ok(record(&self.meta, "meta", META_COUNTS)?.unwrap_or_default())
+    }
+
+    /// Writes the counts of registered devices.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn put_counts(&mut self, counts: DeviceCounts) -> Result<(), StoreError> {
+        put(&mut self.meta, &mut self.touched, "meta", META_COUNTS, &counts)
+    }
+
+    /// Counts one more start of an engine on this database and gives its number, from 1.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn count_start(&mut self) -> Result<u32, StoreError> {
+        let start = record::<u32>(&self.meta, "meta", META_STARTS)?.unwrap_or_default().wrapping_add(1);
+        put(&mut self.meta, &mut self.touched, "meta", META_STARTS, &start)?;
+        Ok(start)
+    }
+}
+
+fn put<T: Serialize>(
+    table: &mut RecordWriter<'_>,
+    touched: &mut Touched,
+    name: &'static str,
+    key: &str,
+    value: &T,
+) -> Result<(), StoreError> {
+    let bytes = encode(name, key, value)?;
+    *touched = Touched::Yes;
+    table.insert(key, bytes.as_slice())?;
+    Ok(())
+}
+
+fn torn(table: &'static str, key: &str) -> StoreError {
+    StoreError::Torn { table, key: key.to_owned() }
+}
