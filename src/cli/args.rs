@@ -1,9 +1,15 @@
 //! The command line: clap types and nothing else.
 
-use std::path::PathBuf;
-
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use super::cmd::cancel::CancelArgs;
+use super::cmd::hub::HubArgs;
+use super::cmd::init::InitArgs;
+use super::cmd::list::ListArgs;
+use super::cmd::query::QueryArgs;
+use super::cmd::results::ResultsArgs;
+use super::cmd::status::StatusArgs;
+use super::cmd::validate::ValidateArgs;
 use super::exit;
 
 /// Device jobs as code for Azure IoT Hub.
@@ -72,30 +78,23 @@ pub enum OutputFormat {
 pub enum Command {
     /// Check manifests offline: the schema, the service's limits, the query's grammar
     Validate(ValidateArgs),
+    /// List the hub's jobs
+    List(ListArgs),
+    /// Show where a job stands
+    Status(StatusArgs),
+    /// Show what a job did on each device
+    Results(ResultsArgs),
+    /// Cancel a job that has not begun
+    Cancel(CancelArgs),
+    /// Query twins, modules and device jobs
+    Query(QueryArgs),
     /// Print the JSON Schema of manifests
     Schema,
     /// Write a commented manifest to start from
     Init(InitArgs),
-}
-
-/// What `validate` takes.
-#[derive(Debug, clap::Args)]
-pub struct ValidateArgs {
-    /// Files, directories (searched for *.yaml and *.yml), globs, or - for standard input
-    #[arg(value_name = "PATH", required = true)]
-    pub paths: Vec<PathBuf>,
-    /// Exit 3 on warnings, too
-    #[arg(long)]
-    pub deny_warnings: bool,
-    /// How problems are written: text on stderr, or one JSON object a line on stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
-/// What `init` takes.
-#[derive(Debug, clap::Args)]
-pub struct InitArgs {
-    /// Name of the job; the file is NAME.yaml. - writes to standard output [default: my-job]
-    #[arg(value_name = "NAME")]
-    pub name: Option<PathBuf>,
+    /// Run a local IoT hub until Ctrl-C
+    ///
+    /// Serves the service API over HTTPS and devices over MQTT, prints connection strings and the CA to trust, and says in
+    /// its log what it refused and why. Without --data it forgets everything when it stops.
+    Hub(HubArgs),
 }

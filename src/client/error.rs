@@ -74,12 +74,20 @@ impl fmt::Display for Operation {
 
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation}: {kind}{}", consequence(*operation, kind))]
+#[error("{}{kind}{}", beginning(*operation, kind), consequence(*operation, kind))]
 pub struct ClientError {
     /// What was asked.
     pub operation: Operation,
     /// What happened.
     pub kind: Box<ErrorKind>,
+}
+
+fn beginning(operation: Operation, kind: &ErrorKind) -> String {
+    match kind {
+        // Nothing was asked yet, and the kind says it all.
+        ErrorKind::Setup(_) => String::new(),
+        _ => format!("cannot {operation}: "),
+    }
 }
 
 fn consequence(operation: Operation, kind: &ErrorKind) -> &'static str {

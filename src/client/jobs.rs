@@ -86,7 +86,7 @@ impl HubClient {
             }
         }
         // The service promises no order (REST.md 4.8).
-        jobs.sort_by(|a, b| b.created_time.cmp(&a.created_time));
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.created_time));
         Ok(jobs)
     }
 }

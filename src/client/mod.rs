@@ -18,7 +18,7 @@ mod transport;
 mod twins;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use devices::{BulkFailure, DeviceAuthentication, DeviceIdentity, NewDevice};
 pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, Operation, ServiceError, SetupError, Unreached};

@@ -3,5 +3,5 @@
 mod answers;
 mod paging;
 mod patience;
-mod scripted_hub;
+pub(crate) mod scripted_hub;
 mod wire;

@@ -17,7 +17,7 @@ use crate::model::{Clock, Rng};
 use crate::tls::TrustAnchors;
 
 /// What the hub does once it has read a request whole.
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Writes these bytes and keeps the connection.
     Answer(String),
     /// Closes the connection.
@@ -29,12 +29,12 @@ pub(super) enum Step {
 }
 
 /// A 200 with a JSON body and further header lines.
-pub(super) fn ok(headers: &[&str], body: &str) -> Step {
+pub(crate) fn ok(headers: &[&str], body: &str) -> Step {
     answer("200 OK", headers, body)
 }
 
 /// An answer with a status line, header lines and a body.
-pub(super) fn answer(status: &str, headers: &[&str], body: &str) -> Step {
+pub(crate) fn answer(status: &str, headers: &[&str], body: &str) -> Step {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     Step::Answer(format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json; charset=utf-8\r\n{lines}content-length: {}\r\n\r\n{body}",
@@ -44,15 +44,15 @@ pub(super) fn answer(status: &str, headers: &[&str], body: &str) -> Step {
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub(super) line: String,
+pub(crate) struct Request {
+    pub(crate) line: String,
     head: String,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Request {
     /// The value of a header line.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
             .filter_map(|line| line.split_once(": "))
@@ -61,7 +61,7 @@ impl Request {
     }
 }
 
-pub(super) struct ScriptedHub {
+pub(crate) struct ScriptedHub {
     port: u16,
     ca: Vec<u8>,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -76,12 +76,12 @@ impl Drop for ScriptedHub {
 
 impl ScriptedHub {
     /// Starts a hub with a certificate for `localhost`.
-    pub(super) async fn start(script: Vec<Step>) -> Self {
+    pub(crate) async fn start(script: Vec<Step>) -> Self {
         Self::start_as("localhost", script).await
     }
 
     /// Starts a hub with a certificate for another name.
-    pub(super) async fn start_as(name: &str, script: Vec<Step>) -> Self {
+    pub(crate) async fn start_as(name: &str, script: Vec<Step>) -> Self {
         let (ca, config) = certificates(name);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -91,30 +91,30 @@ impl ScriptedHub {
     }
 
     /// The requests that came so far.
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("localhost:{}", self.port)
     }
 
-    pub(super) fn ca(&self) -> Vec<u8> {
+    pub(crate) fn ca(&self) -> Vec<u8> {
         self.ca.clone()
     }
 
     /// A client of this hub, without patience for pauses worth noticing.
-    pub(super) fn client(&self) -> HubClient {
+    pub(crate) fn client(&self) -> HubClient {
         self.client_with(hasty(), None)
     }
 
-    pub(super) fn client_with(&self, patience: Patience, notify: Option<Notify>) -> HubClient {
+    pub(crate) fn client_with(&self, patience: Patience, notify: Option<Notify>) -> HubClient {
         client_of(&self.host(), self.ca(), patience, notify)
     }
 }
 
 /// Patience in milliseconds instead of seconds; enough of it that a busy machine does not matter.
-pub(super) fn hasty() -> Patience {
+pub(crate) fn hasty() -> Patience {
     let brief = Duration::from_millis(1);
     Patience {
         first_contact: Duration::from_millis(50),
@@ -125,7 +125,7 @@ pub(super) fn hasty() -> Patience {
     }
 }
 
-pub(super) fn client_of(host: &str, ca: Vec<u8>, patience: Patience, notify: Option<Notify>) -> HubClient {
+pub(crate) fn client_of(host: &str, ca: Vec<u8>, patience: Patience, notify: Option<Notify>) -> HubClient {
     let text = format!(
         "HostName={host};SharedAccessKeyName=iothubowner;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
     );
