@@ -14,6 +14,7 @@ use super::error::{Envelope, Refusal};
 use super::job_body::JobBody;
 use super::json::JsonBody;
 use super::paging::{PageRequest, bad_continuation, page};
+use crate::hub::store::Snapshot;
 use crate::model::{ErrorCode, JobId, JobResponse, JobStatus, JobType, WireTime};
 
 /// Types that the service knows besides the two that jobs v2 schedules (REST.md 4.2).
@@ -41,7 +42,7 @@ pub(super) async fn put(
     let id: JobId = id.parse().map_err(|error| Refusal::argument(format!("{error}")))?;
     let request = body.read::<JobBody>()?.request(id)?;
     let created = hub.engine.create_job(request).await;
-    let job = created.map_err(|error| Refusal::from(error).from_the(Envelope::JobService))?;
+    let job = created.map_err(|error| Refusal::from(error).said_by(Envelope::JobService))?;
     Ok(answer::ok(&json!({"jobId": job.job_id, "type": job.job_type, "status": job.status})))
 }
 
@@ -77,7 +78,7 @@ pub(super) async fn list(
     let wanted_type = filter.job_type.as_deref().filter(|text| !text.is_empty()).map(type_of).transpose()?;
     let wanted_status = filter.job_status.as_deref().filter(|text| !text.is_empty()).map(status_of).transpose()?;
     let after = request.continuation.as_deref().map(Place::read).transpose()?;
-    let mut jobs = hub.read(|snapshot| snapshot.jobs()).await?;
+    let mut jobs = hub.read(Snapshot::jobs).await?;
     jobs.retain(|job| {
         wanted_type.is_none_or(|wanted| wanted == job.job_type)
             && wanted_status.is_none_or(|wanted| wanted == job.status)

@@ -44,7 +44,7 @@ pub(super) async fn put(
 fn creation_refused(error: HubError) -> Refusal {
     let refusal = Refusal::from(error);
     match refusal.error.code {
-        ErrorCode::ModuleAlreadyExistsOnDevice => refusal.from_the(Envelope::Flat),
+        ErrorCode::ModuleAlreadyExistsOnDevice => refusal.said_by(Envelope::Flat),
         _ => refusal,
     }
 }

@@ -12,6 +12,7 @@ use super::paging::{PageRequest, bad_continuation, page};
 use super::router::not_supported;
 use crate::hub::HubError;
 use crate::hub::search::{self, SearchError};
+use crate::hub::store::Snapshot;
 use crate::model::ErrorCode;
 use crate::query::{Query, QueryError};
 
@@ -38,11 +39,7 @@ pub(super) async fn post(
     Ok(page(&found.rows, found.item_type.name(), found.continuation.as_deref()))
 }
 
-fn answer(
-    snapshot: &crate::hub::store::Snapshot,
-    query: &Query,
-    request: &search::PageRequest,
-) -> Result<search::Page, Refusal> {
+fn answer(snapshot: &Snapshot, query: &Query, request: &search::PageRequest) -> Result<search::Page, Refusal> {
     search::run(snapshot, query, request).map_err(|error| match error {
         SearchError::Continuation(why) => {
             let mut refusal = bad_continuation();

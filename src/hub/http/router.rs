@@ -84,7 +84,7 @@ async fn healthz(axum::extract::State(hub): axum::extract::State<HttpState>) -> 
 /// The answer of ASP.NET's router to a verb that a resource does not take (REST.md 3.1).
 pub(super) fn not_supported(method: &Method) -> Refusal {
     let text = format!("The requested resource does not support http method '{method}'.");
-    Refusal::new(ErrorCode::GenericMethodNotAllowed, text).from_the(Envelope::Routing)
+    Refusal::new(ErrorCode::GenericMethodNotAllowed, text).said_by(Envelope::Routing)
 }
 
 async fn not_found(request: Request) -> Refusal {

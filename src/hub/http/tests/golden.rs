@@ -87,7 +87,8 @@ async fn replay(name: &str) {
             match (want.as_str(), answer.header(header)) {
                 ("-", found) => assert_eq!(found, None, "{place}: {header}"),
                 (want, found) => {
-                    fits(want, found.unwrap_or(""), &mut bound).unwrap_or_else(|why| panic!("{place}: {header}: {why}"))
+                    fits(want, found.unwrap_or(""), &mut bound)
+                        .unwrap_or_else(|why| panic!("{place}: {header}: {why}"));
                 }
             }
         }
