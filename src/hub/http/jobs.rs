@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::answer;
 use super::error::{Envelope, Refusal};
+use super::extract::{Parameters, Segment};
 use super::job_body::JobBody;
 use super::json::JsonBody;
 use super::paging::{PageRequest, bad_continuation, page};
@@ -36,7 +37,7 @@ const OTHER_TYPES: [&str; 12] = [
 /// `PUT /jobs/v2/{id}`: the answer is short and always says `queued` (REST.md 4.4).
 pub(super) async fn put(
     State(hub): State<HttpState>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     body: JsonBody,
 ) -> Result<Response, Refusal> {
     let id: JobId = id.parse().map_err(|error| Refusal::argument(format!("{error}")))?;
@@ -47,7 +48,7 @@ pub(super) async fn put(
 }
 
 /// `GET /jobs/v2/{id}`: an id that nobody knows is answered too (REST.md 4.7).
-pub(super) async fn get(State(hub): State<HttpState>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn get(State(hub): State<HttpState>, Segment(id): Segment) -> Result<Response, Refusal> {
     let unknown = json!({"jobId": id, "type": JobType::Unknown, "status": JobStatus::Unknown});
     let Ok(id) = id.parse::<JobId>() else { return Ok(answer::ok(&unknown)) };
     match hub.read(move |snapshot| snapshot.job(&id)).await? {
@@ -57,7 +58,7 @@ pub(super) async fn get(State(hub): State<HttpState>, Path(id): Path<String>) ->
 }
 
 /// `POST /jobs/v2/{id}/cancel`, with any body or none.
-pub(super) async fn cancel(State(hub): State<HttpState>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn cancel(State(hub): State<HttpState>, Segment(id): Segment) -> Result<Response, Refusal> {
     let id: JobId = id.parse().map_err(|_| Refusal::new(ErrorCode::JobNotFound, id))?;
     Ok(answer::ok(&hub.engine.cancel_job(id).await?))
 }
@@ -72,7 +73,7 @@ pub(super) struct Filter {
 /// `GET /jobs/v2/query`: a bare array, newest first, paged by headers (REST.md 4.8).
 pub(super) async fn list(
     State(hub): State<HttpState>,
-    Query(filter): Query<Filter>,
+    Parameters(filter): Parameters<Filter>,
     request: PageRequest,
 ) -> Result<Response, Refusal> {
     let wanted_type = filter.job_type.as_deref().filter(|text| !text.is_empty()).map(type_of).transpose()?;

@@ -1,12 +1,13 @@
 //! `POST /devices/query`: the twin query language over HTTP (REST.md 9).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Method;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::HttpState;
 use super::error::Refusal;
+use super::extract::Segment;
 use super::json::JsonBody;
 use super::paging::{PageRequest, bad_continuation, page};
 use super::router::not_supported;
@@ -25,7 +26,7 @@ struct QueryBody {
 /// Answers one page of a query. The word `query` is a device's id for every other verb, hence the parameter.
 pub(super) async fn post(
     State(hub): State<HttpState>,
-    Path(word): Path<String>,
+    Segment(word): Segment,
     request: PageRequest,
     body: JsonBody,
 ) -> Result<Response, Refusal> {

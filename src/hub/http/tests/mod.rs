@@ -2,6 +2,8 @@
 
 mod authorization;
 mod golden;
+mod odd_bodies;
+mod online;
 mod shapes;
 mod wire;
 
