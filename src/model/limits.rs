@@ -84,6 +84,12 @@ pub const DRAIN_S_MAX: u64 = 5;
 pub const CONNECTION_QUEUE_MAX: usize = 256;
 /// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
 pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// Connections of one identity that the hub takes away within [`TAKEOVERS_WINDOW_S`] before it speaks of a fight (ours).
+pub const TAKEOVERS_OF_A_FIGHT: u32 = 5;
+/// The time within which take-overs count as one fight, in seconds (ours; DEVICE.md 1.9: clients come back within 50 ms).
+pub const TAKEOVERS_WINDOW_S: u64 = 60;
+/// Identities whose take-overs the hub remembers (ours).
+pub const TAKEOVERS_NOTED_MAX: usize = 1_024;
 /// How long the hub tries to part from a device in good order, in seconds (ours).
 pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
