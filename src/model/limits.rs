@@ -123,3 +123,22 @@ pub const SAS_LIFETIME_S: i64 = 3_600;
 pub const SAS_RENEW_BEFORE_S: i64 = 300;
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
+
+/// Commands that may wait for the hub's engine; callers wait for room (ours).
+pub const ENGINE_QUEUE_MAX: usize = 4_096;
+/// Commands that share one commit of the hub (ours: bounds how long the first of them waits).
+pub const ENGINE_BATCH_MAX: usize = 1_024;
+/// Timers of the hub's engine that fire within one commit (ours).
+pub const ENGINE_TIMERS_MAX: usize = 1_024;
+/// Longest sleep of the hub's engine while a timer runs, in seconds (ours: the time of day may jump).
+pub const ENGINE_SLEEP_S_MAX: u64 = 1;
+/// Modules of one device (REST.md 8.2).
+pub const MODULES_PER_DEVICE_MAX: usize = 50;
+/// Direct methods under way or waiting for one device (ours; REST.md 7 knows of a limit, not of the number).
+pub const DEVICE_METHODS_MAX: usize = 100;
+/// Jobs that have not ended, without a tier's own limit (ours).
+pub const JOBS_ACTIVE_MAX: usize = 1_000;
+/// Method calls that one job has under way at a time (ours).
+pub const JOB_CALLS_MAX: usize = 1_000;
+/// Twins that a job reads, or rows that it works on, before other commands get their turn (ours).
+pub const JOB_STEP_MAX: usize = 500;
