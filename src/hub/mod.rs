@@ -21,6 +21,7 @@ mod private_file;
 pub mod ready_file;
 pub mod registry;
 pub mod running;
+pub mod search;
 mod start;
 pub mod store;
 

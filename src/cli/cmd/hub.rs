@@ -1,18 +1,96 @@
 //! `iotjob hub`: the local hub in the foreground; `iotjob hub env`: how to talk to one that runs.
 
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
-use crate::cli::args::{HubArgs, HubCommand, HubEnvArgs, HubServeArgs, Shell};
+use clap::{Subcommand, ValueEnum};
+
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
 use crate::cli::printer::Printer;
 use crate::cli::signals::StopSignals;
 use crate::hub::listen::ListenError;
+use crate::hub::policies::PolicyDraft;
 use crate::hub::ready_file::{ReadyFile, ReadyFileError, ReadyInfo};
 use crate::hub::running::{Announcement, RunningError, RunningHubs, user_data_folder};
 use crate::hub::store::StoreError;
 use crate::hub::{CaPlace, Hub, HubConfig, HubStartError, Listen};
-use crate::model::{Clock, Rng};
+use crate::model::{Clock, DeviceId, Rng};
+
+/// `iotjob hub`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct HubArgs {
+    /// What to do instead of running a hub.
+    #[command(subcommand)]
+    pub command: Option<HubCommand>,
+    /// How to run it.
+    #[command(flatten)]
+    pub serve: HubServeArgs,
+}
+
+/// What `iotjob hub` can do besides running.
+#[derive(Debug, Subcommand)]
+pub enum HubCommand {
+    /// Print the lines that point iotjob and the Azure SDKs at a running hub
+    ///
+    /// Use it as: eval "$(iotjob hub env)"
+    Env(HubEnvArgs),
+}
+
+/// How to run a local hub.
+#[derive(Debug, clap::Args)]
+pub struct HubServeArgs {
+    /// Port of the service API; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8443)]
+    pub https_port: u16,
+    /// Port of MQTT over TLS; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8883)]
+    pub mqtt_port: u16,
+    /// Name that clients dial, for certificate and connection strings
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub host_name: String,
+    /// Address to listen on instead of both loopbacks; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Vec<IpAddr>,
+    /// Folder in which the hub keeps its state and its CA
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Device to register at the start when it is missing; may be repeated
+    #[arg(long = "device", value_name = "ID")]
+    pub devices: Vec<DeviceId>,
+    /// File to write, with ports, CA and connection strings, once everything listens
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Policy besides the five of every hub: RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect; may be repeated
+    #[arg(long = "policy", value_name = "NAME=RIGHT,RIGHT")]
+    pub policies: Vec<PolicyDraft>,
+}
+
+/// `iotjob hub env`.
+#[derive(Debug, clap::Args)]
+pub struct HubEnvArgs {
+    /// File that the hub was told to write; without it, the newest running hub of this user
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Shell to write for
+    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT)]
+    pub shell: Shell,
+}
+
+/// Shells that differ in how they set variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash, zsh, sh.
+    Bash,
+    /// PowerShell.
+    Powershell,
+}
+
+impl Shell {
+    /// The one that most people of this system use.
+    pub const DEFAULT: Self = if cfg!(windows) { Self::Powershell } else { Self::Bash };
+}
 
 /// The policy whose connection string people want first.
 const OWNER: &str = "iothubowner";

@@ -65,6 +65,8 @@ pub fn router(hub: HttpState) -> Router {
     }
     router
         .route("/healthz", routing::get(healthz))
+        // A cancel with an empty id, which the service's own router answers (REST.md 3.1).
+        .route("/jobs/v2//cancel", routing::any(|method: Method| async move { not_supported(&method) }))
         .method_not_allowed_fallback(|method: Method| async move { not_supported(&method) })
         .fallback(not_found)
         .layer(from_fn_with_state(hub.clone(), finish))

@@ -16,10 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::accept::serve_tls;
 use crate::model::limits::HTTP_HEAD_S_MAX;
 
-/// Serves `router` on every socket until `stop`; answers under way are finished within the accept loop's drain time.
+/// Serves `router` on every socket until `stop`, and names HTTP/1.1 to clients that ask; answers under way are finished within the accept loop's drain time.
 pub async fn serve(sockets: Vec<TcpListener>, tls: Arc<ServerConfig>, router: Router, stop: CancellationToken) {
+    let mut tls = ServerConfig::clone(&tls);
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let connection_stop = stop.clone();
-    serve_tls(sockets, tls, stop, move |stream, peer| {
+    serve_tls(sockets, Arc::new(tls), stop, move |stream, peer| {
         serve_connection(stream, peer, router.clone(), connection_stop.clone())
     })
     .await;
