@@ -2,6 +2,14 @@
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use super::cmd::cancel::CancelArgs;
+use super::cmd::hub::HubArgs;
+use super::cmd::init::InitArgs;
+use super::cmd::list::ListArgs;
+use super::cmd::query::QueryArgs;
+use super::cmd::results::ResultsArgs;
+use super::cmd::status::StatusArgs;
+use super::cmd::validate::ValidateArgs;
 use super::exit;
 
 /// Device jobs as code for Azure IoT Hub.
@@ -67,4 +75,26 @@ pub enum OutputFormat {
 
 /// What iotjob can be told to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Check manifests offline: the schema, the service's limits, the query's grammar
+    Validate(ValidateArgs),
+    /// List the hub's jobs
+    List(ListArgs),
+    /// Show where a job stands
+    Status(StatusArgs),
+    /// Show what a job did on each device
+    Results(ResultsArgs),
+    /// Cancel a job that has not begun
+    Cancel(CancelArgs),
+    /// Query twins, modules and device jobs
+    Query(QueryArgs),
+    /// Print the JSON Schema of manifests
+    Schema,
+    /// Write a commented manifest to start from
+    Init(InitArgs),
+    /// Run a local IoT hub until Ctrl-C
+    ///
+    /// Serves the service API over HTTPS and devices over MQTT, prints connection strings and the CA to trust, and says in
+    /// its log what it refused and why. Without --data it forgets everything when it stops.
+    Hub(HubArgs),
+}

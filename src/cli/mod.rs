@@ -10,9 +10,14 @@ pub mod args;
 pub mod cmd;
 pub mod exit;
 pub mod failure;
+pub mod hub_target;
 pub mod printer;
+pub mod problems;
 pub mod secret_arg;
+pub mod signals;
+pub mod table;
 pub mod trace;
+pub mod words;
 
 use args::{Args, Command};
 use exit::Exit;
@@ -59,6 +64,15 @@ fn report(printer: &Printer, failure: &Failure) -> Exit {
 }
 
 async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> {
-    let _ = printer;
-    match command {}
+    match command {
+        Command::Validate(args) => cmd::validate::run(&args, printer),
+        Command::Schema => Ok(cmd::schema::run(printer)),
+        Command::Init(args) => cmd::init::run(&args, printer),
+        Command::List(args) => cmd::list::run(args, printer).await,
+        Command::Status(args) => cmd::status::run(args, printer).await,
+        Command::Results(args) => cmd::results::run(args, printer).await,
+        Command::Cancel(args) => cmd::cancel::run(args, printer).await,
+        Command::Query(args) => cmd::query::run(args, printer).await,
+        Command::Hub(args) => cmd::hub::run(args, printer).await,
+    }
 }

@@ -14,6 +14,7 @@ pub mod error;
 pub mod hosts;
 pub mod http;
 pub mod listen;
+pub mod mqtt;
 pub mod notice;
 pub mod policies;
 mod private_file;
@@ -21,6 +22,10 @@ pub mod ready_file;
 pub mod registry;
 pub mod running;
 pub mod search;
+mod start;
 pub mod store;
 
+pub use config::{CaPlace, HubConfig, Listen};
 pub use error::HubError;
+pub use ready_file::ReadyInfo;
+pub use start::{Hub, HubStartError};

@@ -8,6 +8,8 @@ pub const JOB_ID_CHARS_MAX: usize = 64;
 pub const QUERY_CHARS_MAX: usize = 8_192;
 /// What the service puts before a job's condition (GRAMMAR.md 7).
 pub const QUERY_CONDITION_PREFIX: &str = "SELECT * FROM devices WHERE ";
+/// Longest condition of a job, in characters: what the prefix leaves (REST.md 4.5).
+pub const QUERY_CONDITION_CHARS_MAX: usize = QUERY_CHARS_MAX - QUERY_CONDITION_PREFIX.len();
 /// Deepest nesting of expressions that our parser follows (ours).
 pub const QUERY_DEPTH_MAX: usize = 64;
 /// Memory for the groups of one GROUP BY, in bytes (ours: about 400,000 groups of short keys).
@@ -82,8 +84,16 @@ pub const ACCEPT_PAUSE_MS: u64 = 250;
 pub const DRAIN_S_MAX: u64 = 5;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
-/// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
+/// How long either end of a device's link may take over one write before the link counts as dead, in seconds (ours).
 pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// Connections of one identity that the hub takes away within [`TAKEOVERS_WINDOW_S`] before it speaks of a fight (ours).
+pub const TAKEOVERS_OF_A_FIGHT: u32 = 5;
+/// The time within which take-overs count as one fight, in seconds (ours; DEVICE.md 1.9: clients come back within 50 ms).
+pub const TAKEOVERS_WINDOW_S: u64 = 60;
+/// Identities whose take-overs the hub remembers (ours).
+pub const TAKEOVERS_NOTED_MAX: usize = 1_024;
+/// How long either end of a device's link tries to part in good order before it just closes, in seconds (ours).
+pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
 pub const TELEMETRY_KEPT_MAX: usize = 64;
 /// Connections that may wait to be accepted; the system may allow fewer (ours: a fleet that starts at once).
@@ -95,6 +105,24 @@ pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
 
+/// Port of MQTT over TLS (DEVICE.md 1.1).
+pub const MQTT_PORT: u16 = 8883;
+/// How long a device waits for CONNACK, in seconds: a busy hub delays it that long (DEVICE.md 1.10).
+pub const CONNACK_S_MAX: u64 = 60;
+/// How long a device waits for SUBACK, for a twin reply and for PINGRESP, in seconds (DEVICE.md 3 and 10.2).
+pub const DEVICE_ANSWER_S_MAX: (u64, u64, u64) = (60, 60, 30);
+/// First span of a device's reconnect back-off, in milliseconds (ours; the SDKs start at 10 to 100 ms).
+pub const RECONNECT_MS_MIN: u64 = 500;
+/// Largest span of a device's reconnect back-off, in milliseconds (ours; DEVICE.md 3 has 10 s to 100 s).
+pub const RECONNECT_MS_MAX: u64 = 60_000;
+/// A connection that lasted this long, in seconds, starts the back-off over (ours).
+pub const CONNECTION_LASTS_S: u64 = 30;
+/// Connections lost soon after they were made before a device says that something is odd (ours; DEVICE.md 1.9).
+pub const SHORT_CONNECTIONS_MAX: u32 = 3;
+/// Method calls that a device has yet to answer; further ones get 503 at once (ours; DEVICE.md 2.7).
+pub const DEVICE_CALLS_MAX: usize = 64;
+/// Longest delay of a simulated method, in seconds (ours: past any time-out of the service).
+pub const METHOD_DELAY_S_MAX: u64 = 86_400;
 /// Shared access policies of one hub (REST.md 2.3).
 pub const POLICIES_MAX: usize = 16;
 /// Longest policy name, in characters (ours).
@@ -106,6 +134,12 @@ pub const RUN_NAME_CHARS_MAX: usize = 40;
 pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a manifest (ours; crates.md 2.4).
 pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Bytes that a manifest file may grow to when its aliases are followed, eight of them a node (ours).
+pub const MANIFEST_EXPANDED_BYTES_MAX: usize = 16 * MANIFEST_BYTES_MAX;
+/// Brackets that a manifest may leave open at once, wherever they stand (ours: the parser is quadratic in them).
+pub const MANIFEST_BRACKETS_MAX: usize = 4 * MANIFEST_DEPTH_MAX;
+/// Deepest directory below a PATH that is searched for manifests (ours).
+pub const MANIFEST_DIRECTORY_DEPTH_MAX: usize = 32;
 /// Problems shown for one file in text output (product.md 1).
 pub const PROBLEMS_SHOWN_MAX: usize = 50;
 
@@ -134,3 +168,39 @@ pub const JOBS_ACTIVE_MAX: usize = 1_000;
 pub const JOB_CALLS_MAX: usize = 1_000;
 /// Twins that a job reads, or rows that it works on, before other commands get their turn (ours).
 pub const JOB_STEP_MAX: usize = 500;
+/// Re-runs of one manifest that are looked for (ours; `-r999` still fits a job id).
+pub const RERUNS_MAX: u32 = 999;
+/// Looks at a job whose creation was not answered, before it is created again (REST.md 4.6).
+pub const LOST_ANSWER_LOOKS_MAX: u32 = 6;
+/// Pause between two such looks, in seconds (REST.md 4.6).
+pub const LOST_ANSWER_LOOK_S: u64 = 5;
+/// Creations of one job whose answers may be lost, before the hub counts as unreachable (ours).
+pub const LOST_ANSWERS_MAX: u32 = 3;
+/// Polls in a row that may read `unknown` for a job that was created (REST.md 4.6).
+pub const UNKNOWN_POLLS_MAX: u32 = 6;
+/// Longest wait for a job slot, in hours: a scheduled job holds one for as long as it may lie ahead (REST.md 4.7).
+pub const SLOT_WAIT_H_MAX: u64 = 168;
+/// How long rows may come in after the end of their job, in seconds (product.md 3.2; REST.md 5).
+pub const ROWS_SETTLE_S: u64 = 60;
+/// Job operations a minute of one S1 unit (REST.md 10).
+pub const JOB_OPERATIONS_PER_MIN: u32 = 100;
+/// Queries a minute of one S1 unit (REST.md 10).
+pub const QUERIES_PER_MIN: u32 = 20;
+/// Events that wait for their reporters; when it is full, the run waits (ours).
+pub const RUN_EVENTS_MAX: usize = 256;
+/// Twins read at once to see which listed ids are registered (ours; 100 a second are allowed, REST.md 10).
+pub const REGISTERED_LOOKS_AT_ONCE: usize = 8;
+/// How long a hub that was never reached is tried, in seconds (product.md 3).
+pub const FIRST_CONTACT_S: u64 = 20;
+/// How long a hub that was reached once may be silent, in seconds (product.md 3).
+pub const SILENCE_S: u64 = 300;
+/// How long one call may be put off by 429 answers, in seconds (ours; the service says to wait 10, REST.md 3.3).
+pub const THROTTLED_S: u64 = 300;
+/// How long one request may take, in seconds: shaped traffic waits on the hub before it is refused (REST.md 10).
+pub const REQUEST_S: u64 = 60;
+/// How long connecting and the TLS handshake may take, in seconds (ours).
+pub const CONNECT_S: u64 = 10;
+/// How often a call is tried that the hub answers with 500 (ours).
+pub const SERVER_FAULT_TRIES_MAX: u32 = 5;
+/// Empty pages in a row, each with the promise of more, before a listing counts as broken (ours; REST.md 9).
+pub const EMPTY_PAGES_MAX: usize = 100;

@@ -53,6 +53,15 @@ impl SectionPatch {
     }
 }
 
+impl Serialize for SectionPatch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Merge(patch) => patch.serialize(serializer),
+            Self::Clear => serializer.serialize_none(),
+        }
+    }
+}
+
 impl From<JsonObject> for SectionPatch {
     fn from(patch: JsonObject) -> Self {
         Self::Merge(patch)

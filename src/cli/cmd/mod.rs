@@ -1,1 +1,11 @@
 //! One file per command; each only wires.
+
+pub mod cancel;
+pub mod hub;
+pub mod init;
+pub mod list;
+pub mod query;
+pub mod results;
+pub mod schema;
+pub mod status;
+pub mod validate;

@@ -1,0 +1,134 @@
+//! `iotjob status ID`: where a job stands.
+
+use crate::cli::args::OutputFormat;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::hub_target::{HubArgs, job_failure, unknown_job};
+use crate::cli::printer::Printer;
+use crate::cli::table;
+use crate::cli::words::{status_name, to_json_line, type_name};
+use crate::client::HubClient;
+use crate::model::{JobResponse, JobStatus};
+
+/// What `status` takes.
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// Id of a run, or of any job of the hub
+    #[arg(value_name = "ID")]
+    id: String,
+    /// How to write the job to stdout
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    output: OutputFormat,
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`]: exit 2 for an unknown id.
+pub async fn run(args: StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
+    let client = args.hub.client(printer)?;
+    let job = known_job(&client, &args.id).await?;
+    match args.output {
+        OutputFormat::Json => printer.data(&to_json_line(&job)),
+        OutputFormat::Text => printer.data(&describe(&job)),
+    }
+    Ok(Exit::Success)
+}
+
+/// Reads a job that the hub must know.
+///
+/// # Errors
+/// Exit 2 when it does not.
+pub(super) async fn known_job(client: &HubClient, id: &str) -> Result<JobResponse, Failure> {
+    let job = client.job_by_text(id).await.map_err(|error| job_failure(id, &error))?;
+    if job.status == JobStatus::Unknown { Err(unknown_job(id)) } else { Ok(job) }
+}
+
+fn describe(job: &JobResponse) -> String {
+    let mut lines = vec![
+        ("job", job.job_id.clone()),
+        ("type", type_name(job.job_type).to_owned()),
+        ("status", status_name(job.status).to_owned()),
+    ];
+    if let Some(condition) = &job.query_condition {
+        lines.push(("condition", condition.clone()));
+    }
+    lines.extend([
+        ("created", table::time(job.created_time)),
+        ("start", table::time(job.start_time)),
+        ("end", table::time(job.end_time)),
+    ]);
+    if let Some(seconds) = job.max_execution_time_in_seconds {
+        lines.push(("time-out", format!("{seconds} s")));
+    }
+    if let Some(counts) = &job.device_job_statistics {
+        let text = format!(
+            "{}: {} succeeded, {} failed, {} running, {} pending",
+            counts.device_count,
+            counts.succeeded_count,
+            counts.failed_count,
+            counts.running_count,
+            counts.pending_count
+        );
+        lines.push(("devices", text));
+    }
+    for (title, text) in [("reason", &job.failure_reason), ("message", &job.status_message)] {
+        if let Some(text) = text {
+            lines.push((title, text.clone()));
+        }
+    }
+    let rows: Vec<String> =
+        lines.into_iter().map(|(title, text)| format!("{title:<10} {}", text.replace(char::is_control, " "))).collect();
+    rows.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::tests::scripted_hub::{ScriptedHub, answer, ok};
+
+    #[tokio::test]
+    async fn an_id_that_the_hub_does_not_know_is_wrong_usage() {
+        let hub = ScriptedHub::start(vec![
+            ok(&[], r#"{"jobId":"gone","type":"unknown","status":"unknown"}"#),
+            answer("400 Bad Request", &["iothub-errorcode: ArgumentInvalid"], ""),
+            answer("400 Bad Request", &["iothub-errorcode: ArgumentInvalid"], ""),
+        ])
+        .await;
+        let client = hub.client();
+        for (id, exit) in
+            [("gone", Exit::Usage), ("no id", Exit::Usage), ("..", Exit::Usage), ("legal", Exit::Unexpected)]
+        {
+            let failure = known_job(&client, id).await.unwrap_err();
+            assert_eq!(failure.exit, exit, "{id}: {failure}");
+        }
+    }
+
+    #[test]
+    fn a_failed_job_says_why_on_one_line() {
+        let job: JobResponse = serde_json::from_value(json!({
+            "jobId": "patch-7", "type": "scheduleUpdateTwin", "status": "failed", "queryCondition": "tags.a =",
+            "createdTime": "2026-05-01T02:00:00.1Z", "startTime": "2026-05-01T02:00:00.1Z",
+            "endTime": "2026-05-01T02:00:05Z", "maxExecutionTimeInSeconds": 900,
+            "failureReason": "SQL query parse failed due to following errors:\n\tLine 1:36, end of text",
+            "deviceJobStatistics": {"deviceCount": 2, "failedCount": 2},
+        }))
+        .unwrap();
+        insta::assert_snapshot!(describe(&job), @r"
+        job        patch-7
+        type       scheduleUpdateTwin
+        status     failed
+        condition  tags.a =
+        created    2026-05-01T02:00:00Z
+        start      2026-05-01T02:00:00Z
+        end        2026-05-01T02:00:05Z
+        time-out   900 s
+        devices    2: 0 succeeded, 2 failed, 0 running, 0 pending
+        reason     SQL query parse failed due to following errors:  Line 1:36, end of text
+        ");
+    }
+}

@@ -1,0 +1,216 @@
+//! A connection that was let in: packets, notices and deadlines until something ends it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::edge::{DeviceEdge, LOG};
+use super::ending::Ending;
+use super::error_body::error_body;
+use super::session::{Action, Closing, Session, TwinReply};
+use super::stream::DeviceStream;
+use super::telemetry::TelemetryMessage;
+use crate::hub::HubError;
+use crate::hub::engine::EngineHandle;
+use crate::hub::notice::{ConnectionId, Notice};
+use crate::hub::store::StoreError;
+use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEOVERS_OF_A_FIGHT, TAKEOVERS_WINDOW_S};
+use crate::model::{ErrorCode, TwinId};
+use crate::mqtt::{PacketStream, PropertyBag, QoS, ServerPacket, Upstream, Will};
+
+/// A device that was let in.
+pub(super) struct Live {
+    pub(super) id: TwinId,
+    pub(super) connection: ConnectionId,
+    pub(super) session: Session,
+    pub(super) mailbox: mpsc::Receiver<Notice>,
+    /// How long the device may be silent.
+    pub(super) silence_max: Duration,
+    /// When its token stops being good.
+    pub(super) refused_from: Timestamp,
+    pub(super) will: Option<Box<Will>>,
+}
+
+impl Live {
+    /// Runs the conversation until something ends it.
+    pub(super) async fn run<S: DeviceStream>(
+        &mut self,
+        stream: &mut PacketStream<S>,
+        edge: &DeviceEdge,
+        stop: &CancellationToken,
+    ) -> Ending {
+        let mut heard = edge.clock.monotonic();
+        loop {
+            let left = match self.time_left(heard, edge) {
+                Ok(left) => left,
+                Err(ending) => return ending,
+            };
+            let actions = tokio::select! {
+                () = stop.cancelled() => return Ending::HubStops,
+                () = sleep(left) => continue,
+                notice = self.mailbox.recv() => match notice {
+                    Some(notice) => self.session.on_notice(notice),
+                    None => return Ending::Dropped,
+                },
+                packet = stream.read_client_packet() => match packet {
+                    Ok(Some(packet)) => {
+                        heard = edge.clock.monotonic();
+                        stream.io().acknowledge_at_once();
+                        self.session.on_packet(packet)
+                    }
+                    Ok(None) => return Ending::LinkLost,
+                    Err(error) => return Ending::Stream(error),
+                },
+            };
+            if let Err(ending) = Box::pin(self.perform(actions, stream, edge)).await {
+                return ending;
+            }
+        }
+    }
+
+    /// How long nothing may happen; an error once a deadline is over.
+    fn time_left(&self, heard: Duration, edge: &DeviceEdge) -> Result<Duration, Ending> {
+        let silence = edge.clock.monotonic().saturating_sub(heard);
+        let quiet_left = self.silence_max.saturating_sub(silence);
+        if quiet_left.is_zero() {
+            return Err(Ending::Silent { seconds: silence.as_secs() });
+        }
+        let token_left = edge.clock.now().duration_until(self.refused_from);
+        match Duration::try_from(token_left) {
+            Ok(token_left) if !token_left.is_zero() => Ok(quiet_left.min(token_left)),
+            _ => Err(Ending::TokenExpired),
+        }
+    }
+
+    /// Runs actions in order; packets go out together at the end.
+    async fn perform<S: DeviceStream>(
+        &mut self,
+        actions: Vec<Action>,
+        stream: &mut PacketStream<S>,
+        edge: &DeviceEdge,
+    ) -> Result<(), Ending> {
+        let mut packets = Vec::with_capacity(actions.len());
+        for action in actions {
+            match action {
+                Action::Send(packet) => packets.push(packet),
+                Action::Subscribe(wanted) => {
+                    let wanted = wanted.into_iter().map(|(subscription, qos)| (subscription, number(qos))).collect();
+                    edge.engine.subscribe(self.connection, wanted).await.map_err(Ending::Engine)?;
+                }
+                Action::Unsubscribe(ended) => {
+                    edge.engine.unsubscribe(self.connection, ended).await.map_err(Ending::Engine)?;
+                }
+                Action::ReadTwin { rid } => {
+                    edge.engine.active(&self.id);
+                    let reply = self.reply(edge, read_twin(&edge.engine, &self.id).map(TwinReply::Read));
+                    packets.extend(self.session.twin_reply(rid, reply));
+                }
+                Action::Report { rid, patch, base_version } => {
+                    let reported = edge.engine.report(self.id.clone(), patch, base_version).await;
+                    let reply = self.reply(edge, reported.map(TwinReply::Patched));
+                    packets.extend(self.session.twin_reply(rid, reply));
+                }
+                Action::Refuse { rid, error } => {
+                    let reply = self.reply(edge, Err(error));
+                    packets.extend(self.session.twin_reply(rid, reply));
+                }
+                Action::Answer { call, response } => {
+                    edge.engine.method_answered(self.connection, call, response).await;
+                }
+                Action::Receive { bag, body } => self.receive(edge, &bag, body),
+                Action::Remark(remark) => tracing::info!(target: LOG, device = %self.id, "ignored: {remark}"),
+                Action::Close(closing) => return Err(Ending::Session(closing)),
+            }
+        }
+        write(stream, &packets).await
+    }
+
+    fn reply(&self, edge: &DeviceEdge, outcome: Result<TwinReply, HubError>) -> TwinReply {
+        outcome.unwrap_or_else(|error| {
+            let reason = error.reason.as_deref().unwrap_or_default();
+            tracing::warn!(target: LOG, device = %self.id, %error, reason, "a twin request is refused");
+            TwinReply::Refused { status: error.code.http_status(), body: error_body(&error, &edge.clock, &edge.rng) }
+        })
+    }
+
+    fn receive(&self, edge: &DeviceEdge, bag: &PropertyBag, body: bytes::Bytes) {
+        edge.engine.active(&self.id);
+        edge.telemetry.receive(TelemetryMessage {
+            from: self.id.clone(),
+            enqueued: edge.clock.now(),
+            properties: bag.iter().map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect(),
+            body,
+        });
+    }
+
+    /// Tells the engine, sends the will and closes the socket.
+    pub(super) async fn close<S: DeviceStream>(
+        &mut self,
+        stream: &mut PacketStream<S>,
+        edge: &DeviceEdge,
+        peer: SocketAddr,
+        ending: &Ending,
+    ) {
+        if ending.is_misbehaviour() {
+            tracing::warn!(target: LOG, device = %self.id, %peer, reason = %ending, "closed");
+        } else {
+            tracing::info!(target: LOG, device = %self.id, %peer, reason = %ending, "closed");
+        }
+        if matches!(ending, Ending::Session(Closing::Ordered(_)))
+            && edge.takeovers.note(&self.id, edge.clock.monotonic())
+        {
+            tracing::warn!(
+                target: LOG,
+                device = %self.id,
+                "the hub took {TAKEOVERS_OF_A_FIGHT} connections of this identity away within {TAKEOVERS_WINDOW_S} s; \
+                 do two clients use its credentials?"
+            );
+        }
+        edge.engine.disconnect(self.connection).await;
+        if ending.sends_will()
+            && let Some(will) = self.will.take()
+            && let Ok(Upstream::Telemetry { mut bag }) = Upstream::parse(&will.topic, &self.id)
+        {
+            bag.set("iothub-MessageType", Some("Will"));
+            self.receive(edge, &bag, will.payload);
+        }
+        // Whether the farewell arrives is the device's business: the connection is over either way.
+        let _ = timeout(Duration::from_secs(DEVICE_FAREWELL_S_MAX), stream.shutdown()).await;
+    }
+}
+
+fn read_twin(engine: &EngineHandle, id: &TwinId) -> Result<serde_json::Value, HubError> {
+    let failed = |error: StoreError| {
+        HubError::new(ErrorCode::ServerError, "the twin could not be read").because(error.to_string())
+    };
+    let twin = engine.snapshot().map_err(failed)?.twin(id).map_err(failed)?;
+    twin.map(|twin| twin.device_view()).ok_or_else(|| {
+        let code = if id.module.is_some() { ErrorCode::ModuleNotFound } else { ErrorCode::DeviceNotFound };
+        HubError::new(code, "the identity was deleted")
+    })
+}
+
+/// Writes packets together, in bounded time.
+pub(super) async fn write<S: DeviceStream>(
+    stream: &mut PacketStream<S>,
+    packets: &[ServerPacket],
+) -> Result<(), Ending> {
+    if packets.is_empty() {
+        return Ok(());
+    }
+    match timeout(Duration::from_secs(DEVICE_WRITE_S_MAX), stream.write(packets)).await {
+        Ok(written) => written.map_err(Ending::Stream),
+        Err(_) => Err(Ending::Slow),
+    }
+}
+
+fn number(qos: QoS) -> u8 {
+    match qos {
+        QoS::AtMostOnce => 0,
+        QoS::AtLeastOnce | QoS::ExactlyOnce => 1,
+    }
+}

@@ -1,0 +1,51 @@
+//! Durations in whole seconds: `30s`, `1h 30m`, `PT45S`.
+
+use jiff::SignedDuration;
+
+use super::rule::ProblemKind;
+
+/// Reads the duration at the member `key`.
+///
+/// # Errors
+///
+/// The rule that `text` breaks: a bare number, no duration, or a part of a second.
+pub(super) fn seconds(key: &str, text: &str) -> Result<u64, ProblemKind> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ProblemKind::DurationWithoutUnit { key: key.to_owned(), written: text.to_owned() });
+    }
+    let unreadable = || ProblemKind::DurationUnreadable { text: text.to_owned() };
+    let duration: SignedDuration = text.parse().map_err(|_| unreadable())?;
+    let seconds = u64::try_from(duration.as_secs()).map_err(|_| unreadable())?;
+    if duration.is_negative() {
+        return Err(unreadable());
+    }
+    if duration.subsec_nanos() != 0 {
+        return Err(ProblemKind::DurationNotWhole { text: text.to_owned() });
+    }
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_seconds() {
+        for (text, want) in [("30s", 30), ("10m", 600), ("1h 30m", 5_400), ("PT45S", 45), ("0s", 0), ("3600s", 3_600)] {
+            assert_eq!(seconds("timeout", text), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_says_why() {
+        let code = |text| seconds("timeout", text).unwrap_err();
+        assert!(matches!(code("60"), ProblemKind::DurationWithoutUnit { .. }));
+        for text in ["", "soon", "-5s", "1d", "99999999999999999999s"] {
+            assert!(matches!(code(text), ProblemKind::DurationUnreadable { .. }), "{text}");
+        }
+        for text in ["1500ms", "1.5s"] {
+            assert!(matches!(code(text), ProblemKind::DurationNotWhole { .. }), "{text}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A problem before its place is known: what is wrong, and with which member of the document.
+
+use std::ops::Range;
+
+use super::rule::ProblemKind;
+
+/// A way down from a document's root.
+pub(super) type Pointer = [Step];
+
+/// One step of the way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    /// Into a map.
+    Key(String),
+    /// Into a list.
+    Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum At {
+    /// The document as a whole.
+    Document,
+    /// A member's key.
+    Key(Vec<Step>),
+    /// A member's value.
+    Value(Vec<Step>),
+    /// Some bytes of a text's content.
+    Inside(Vec<Step>, Range<usize>),
+}
+
+impl At {
+    /// The member, if it is about one.
+    pub(super) fn pointer(&self) -> &Pointer {
+        match self {
+            Self::Document => &[],
+            Self::Key(pointer) | Self::Value(pointer) | Self::Inside(pointer, _) => pointer,
+        }
+    }
+}
+
+/// Something wrong with a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// What it is about.
+    pub at: At,
+    /// Which rule.
+    pub kind: ProblemKind,
+}
+
+impl Finding {
+    /// A finding about a member's key.
+    pub(super) fn key<const N: usize>(steps: [&str; N], kind: ProblemKind) -> Self {
+        Self { at: At::Key(steps.map(Step::from).to_vec()), kind }
+    }
+
+    /// A finding about a member's value.
+    pub(super) fn value<const N: usize>(steps: [&str; N], kind: ProblemKind) -> Self {
+        Self { at: At::Value(steps.map(Step::from).to_vec()), kind }
+    }
+}

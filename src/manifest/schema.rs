@@ -1,0 +1,95 @@
+//! The JSON Schema of a manifest: generated from the types, compiled once, applied to every document.
+
+use std::sync::OnceLock;
+
+use jsonschema::{ValidationError, Validator};
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use serde_json::{Value, json};
+
+use super::v1::Job;
+
+/// Where the schema is published; its last part is what an editor line names.
+pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/main/schema/job.schema.json";
+
+/// Durations as an editor checks them: `30s`, `1h 30m`, `PT45S`, in whole seconds.
+pub(super) const DURATION_PATTERN: &str = r"^([0-9]+ ?(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(,? ?[0-9]+ ?(m|mins?|minutes?|s|secs?|seconds?)){0,2}|[Pp][Tt]([0-9]+[Hh])?([0-9]+[Mm])?([0-9]+[Ss])?)$";
+
+/// Start times as an editor checks them: `now`, or a time with an offset, a zone or both.
+pub(super) const START_PATTERN: &str = r"^(now|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}(:?[0-9]{2}){1,2}([.,][0-9]{1,9})?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?|(?=\[))(\[[A-Za-z0-9_+/-]+\])?)$";
+
+/// The schema as a document, draft 2020-12.
+#[must_use]
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(as_written_by_people));
+    let mut schema = settings.into_generator().into_root_schema_for::<Job>();
+    let mut document = serde_json::Map::new();
+    // The id stands first, where people look for it.
+    for key in ["$schema", "$id"] {
+        let value = schema.remove(key).unwrap_or_else(|| json!(SCHEMA_ID));
+        document.insert(key.to_owned(), value);
+    }
+    if let Value::Object(rest) = schema.to_value() {
+        document.extend(rest);
+    }
+    Value::Object(document)
+}
+
+/// The schema as `iotjob schema` prints it and `schema/job.schema.json` holds it, with a line end.
+#[must_use]
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
+}
+
+/// What the schema has against a document.
+pub(super) fn violations(document: &Value) -> impl Iterator<Item = ValidationError<'_>> {
+    static VALIDATOR: OnceLock<Validator> = OnceLock::new();
+    let validator = VALIDATOR.get_or_init(|| {
+        jsonschema::draft202012::new(&schema()).expect("a schema that is generated from types is a schema")
+    });
+    validator.iter_errors(document)
+}
+
+/// Says how the members of a job depend on each other: what Rust types without `flatten` cannot.
+pub(super) fn relate_members(schema: &mut Schema) {
+    let rules = json!([
+        {
+            "oneOf": [
+                {"properties": {"type": {"const": "scheduleDeviceMethod"}, "patch": false}, "required": ["method"]},
+                {"properties": {"type": {"const": "scheduleUpdateTwin"}, "method": false}, "required": ["patch"]},
+            ],
+        },
+        {"oneOf": [{"required": ["query"]}, {"required": ["devices"]}]},
+    ]);
+    schema.insert("allOf".to_owned(), rules);
+}
+
+/// Makes a schema read as a user means it: `timeout:` with nothing after it is a mistake, not the default, so null
+/// goes; and a description is one paragraph, however the source breaks its lines.
+fn as_written_by_people(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({"type": "null"}));
+        if let [Value::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            let object = schema.ensure_object();
+            for (key, value) in only {
+                object.entry(key).or_insert(value);
+            }
+        }
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+}

@@ -1,0 +1,304 @@
+//! The strict YAML reader: the only place that names `serde_yaml`.
+//!
+//! It reads into [`serde_json::Value`] and refuses what YAML would let pass in silence: a key that is there twice,
+//! `<<`, tags, numbers that JSON cannot hold, deep nesting and aliases that multiply. It does not know what a
+//! manifest is.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{self, DeserializeSeed, Deserializer as _, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
+
+use super::rule::ProblemKind;
+use super::syntax;
+use crate::model::JsonObject;
+use crate::model::limits::{MANIFEST_DEPTH_MAX, MANIFEST_EXPANDED_BYTES_MAX};
+
+/// What a text held.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// The documents that could be read, each with its number in the file; empty ones are left out.
+    pub documents: Vec<Document>,
+    /// What was refused, with the bytes it is about, and those of an earlier place that explains it.
+    pub faults: Vec<Fault>,
+}
+
+/// One document of a stream.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Its number in the file, from 0, empty documents counted.
+    pub number: usize,
+    /// Its content.
+    pub value: Value,
+}
+
+/// One thing that the reader refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Which rule.
+    pub kind: ProblemKind,
+    /// The bytes it is about.
+    pub span: Range<usize>,
+}
+
+/// Reads every document of `text`, which is at most [`crate::model::limits::MANIFEST_BYTES_MAX`] long.
+pub(super) fn read(text: &str) -> Stream {
+    let mut stream = Stream::default();
+    if let Some(at) = syntax::runaway_bracket(text) {
+        stream.faults.push(Fault { kind: ProblemKind::TooDeep, span: at..at + 1 });
+        return stream;
+    }
+    let reader = Reader {
+        text,
+        budget: Cell::new(MANIFEST_EXPANDED_BYTES_MAX),
+        refusal: RefCell::new(None),
+        faults: RefCell::new(Vec::new()),
+    };
+    for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        match document.deserialize_any(Node { reader: &reader, depth: 0 }) {
+            Ok(Value::Null) => {}
+            Ok(value) => stream.documents.push(Document { number, value }),
+            Err(error) => {
+                let refusal = reader.refusal.take();
+                let ours = refusal.is_some();
+                reader.faults.borrow_mut().push(fault(text, &error, refusal));
+                if !ours {
+                    break;
+                }
+            }
+        }
+    }
+    stream.faults = reader.faults.into_inner();
+    stream
+}
+
+fn fault(text: &str, error: &serde_yaml::Error, refusal: Option<ProblemKind>) -> Fault {
+    match refusal {
+        Some(kind) => {
+            let at = error.location().map_or(0, |location| location.index());
+            Fault { kind, span: syntax::token_at(text, at) }
+        }
+        None => syntax::fault(text, error.location().map(|location| location.index()), &error.to_string()),
+    }
+}
+
+/// What all nodes of one text share.
+struct Reader<'t> {
+    text: &'t str,
+    /// Bytes that following aliases may still make.
+    budget: Cell<usize>,
+    /// Why the document is being given up; the YAML error carries only the place.
+    refusal: RefCell<Option<ProblemKind>>,
+    /// What was refused without giving the document up.
+    faults: RefCell<Vec<Fault>>,
+}
+
+impl Reader<'_> {
+    /// Gives the document up at the node being read.
+    fn refuse<E: de::Error>(&self, kind: ProblemKind) -> E {
+        *self.refusal.borrow_mut() = Some(kind);
+        E::custom("refused")
+    }
+
+    /// Counts a node of `bytes` bytes of text; aliases count each time they are followed.
+    fn spend<E: de::Error>(&self, bytes: usize) -> Result<(), E> {
+        const NODE_BYTES: usize = 8;
+        match self.budget.get().checked_sub(bytes + NODE_BYTES) {
+            Some(left) => {
+                self.budget.set(left);
+                Ok(())
+            }
+            None => Err(self.refuse(ProblemKind::AliasesTooLarge)),
+        }
+    }
+}
+
+/// Where `part` lies in `whole`, when it is a slice of it.
+pub(super) fn slice_span(whole: &str, part: &str) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
+
+/// A value to be read.
+#[derive(Clone, Copy)]
+struct Node<'r, 't> {
+    reader: &'r Reader<'t>,
+    depth: usize,
+}
+
+impl Node<'_, '_> {
+    fn below<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MANIFEST_DEPTH_MAX {
+            return Err(self.reader.refuse(ProblemKind::TooDeep));
+        }
+        self.reader.spend(0)?;
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    fn number<E: de::Error>(self, number: impl Into<Number>) -> Result<Value, E> {
+        self.reader.spend(0)?;
+        Ok(Value::Number(number.into()))
+    }
+
+    fn text<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        self.reader.spend(text.len())?;
+        Ok(Value::String(text.to_owned()))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_, '_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        self.reader.spend(0)?;
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        self.reader.spend(0)?;
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        self.number(value)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        self.number(value)
+    }
+
+    fn visit_u128<E: de::Error>(self, _: u128) -> Result<Value, E> {
+        Err(self.reader.refuse(ProblemKind::NumberTooLarge))
+    }
+
+    fn visit_i128<E: de::Error>(self, _: i128) -> Result<Value, E> {
+        Err(self.reader.refuse(ProblemKind::NumberTooLarge))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        // Digits past 128 bits arrive here, already rounded: no float that means itself is as large.
+        const ROUNDED_INTEGER: f64 = u128::MAX as f64;
+        match Number::from_f64(value) {
+            Some(_) if value.abs() >= ROUNDED_INTEGER => Err(self.reader.refuse(ProblemKind::NumberTooLarge)),
+            Some(number) => self.number(number),
+            None => Err(self.reader.refuse(ProblemKind::NumberNotFinite)),
+        }
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Value, E> {
+        let quoted = slice_span(self.reader.text, text)
+            .is_some_and(|span| self.reader.text[..span.start].ends_with(['"', '\'']));
+        if !quoted && syntax::is_overflowing_number(text) {
+            return Err(self.reader.refuse(ProblemKind::NumberTooLarge));
+        }
+        self.text(text)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        self.text(text)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+        let (tag, _) = access.variant::<String>()?;
+        Err(self.reader.refuse(ProblemKind::Tag { tag }))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let below = self.below()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(below)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let below = self.below()?;
+        let mut object = JsonObject::new();
+        while let Some(key) = members.next_key_seed(Key { reader: self.reader, siblings: &object })? {
+            match key {
+                Some(key) => {
+                    let value = members.next_value_seed(below)?;
+                    object.insert(key, value);
+                }
+                None => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// A key to be read: `None` when it was refused and its value is to be passed over.
+struct Key<'r, 't> {
+    reader: &'r Reader<'t>,
+    siblings: &'r JsonObject,
+}
+
+impl Key<'_, '_> {
+    fn refusal(&self, key: &str) -> Option<ProblemKind> {
+        if key == "<<" {
+            Some(ProblemKind::MergeKey)
+        } else if self.siblings.contains_key(key) {
+            Some(ProblemKind::DuplicateKey { key: key.to_owned() })
+        } else {
+            None
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key<'_, '_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text as key")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<Self::Value, E> {
+        self.reader.spend(key.len())?;
+        match (self.refusal(key), slice_span(self.reader.text, key)) {
+            (None, _) => Ok(Some(key.to_owned())),
+            (Some(kind), Some(span)) => {
+                self.reader.faults.borrow_mut().push(Fault { kind, span });
+                Ok(None)
+            }
+            (Some(kind), None) => Err(self.reader.refuse(kind)),
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        self.reader.spend(key.len())?;
+        match self.refusal(key) {
+            None => Ok(Some(key.to_owned())),
+            Some(kind) => Err(self.reader.refuse(kind)),
+        }
+    }
+}
