@@ -12,6 +12,7 @@ pub mod exit;
 pub mod failure;
 pub mod hub_target;
 pub mod printer;
+pub mod problems;
 pub mod secret_arg;
 pub mod table;
 pub mod trace;
@@ -63,6 +64,9 @@ fn report(printer: &Printer, failure: &Failure) -> Exit {
 
 async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
+        Command::Validate(args) => cmd::validate::run(&args, printer),
+        Command::Schema => Ok(cmd::schema::run(printer)),
+        Command::Init(args) => cmd::init::run(&args, printer),
         Command::List(args) => cmd::list::run(args, printer).await,
         Command::Status(args) => cmd::status::run(args, printer).await,
         Command::Results(args) => cmd::results::run(args, printer).await,

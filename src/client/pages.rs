@@ -39,6 +39,11 @@ impl Pages {
         Self { client, call, next: Next::First, empty_in_a_row: 0 }
     }
 
+    /// Whether another page is to be asked for.
+    pub(super) fn has_more(&self) -> bool {
+        !matches!(self.next, Next::Done)
+    }
+
     /// The next page; `None` after the last. After an error the same page can be asked for again.
     pub(super) async fn next_page(&mut self) -> Result<Option<Page>, ClientError> {
         let call = match &self.next {

@@ -24,6 +24,12 @@ pub struct QueryPage {
 pub struct QueryPages(Pages);
 
 impl QueryPages {
+    /// Whether another page is to be asked for; each costs a query of the hub's budget.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.0.has_more()
+    }
+
     /// The next page; `None` after the last. After an error the same page can be asked for again.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::problem::{Place, SourceFile};
 use crate::model::limits::RUN_NAME_CHARS_MAX;
 use crate::model::{DeviceId, JobId, JobType, JsonObject, MethodName, WireTime};
+use crate::query::Condition;
 
 /// One job, as a user wrote it and as the checks found it right.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,8 @@ pub enum Target {
     Condition {
         /// The condition as written, without white space round it.
         text: String,
+        /// The condition, parsed.
+        condition: Box<Condition>,
     },
     /// These, each once, in the order in which they were written.
     Devices(Vec<DeviceId>),
@@ -113,7 +116,7 @@ impl Target {
     #[must_use]
     pub fn query_condition(&self) -> String {
         match self {
-            Self::Condition { text } => text.clone(),
+            Self::Condition { text, .. } => text.clone(),
             Self::Devices(ids) => devices_condition(ids),
         }
     }

@@ -203,10 +203,10 @@ fn of_text(pointer: &Pointer, value: &Value) -> Option<Finding> {
         [Step::Key(devices), Step::Index(_)] if devices == "devices" => {
             ProblemKind::DeviceIdIllegal { error: text.parse::<crate::model::DeviceId>().err()? }
         }
-        p if is(p, &["patch"]) => ProblemKind::Empty { member: "patch".into(), help: "write `tags`, `desired` or both" },
-        p if is(p, &["method", "name"]) => {
-            ProblemKind::MethodNameIllegal { error: text.parse::<MethodName>().err()? }
+        p if is(p, &["patch"]) => {
+            ProblemKind::Empty { member: "patch".into(), help: "write `tags`, `desired` or both" }
         }
+        p if is(p, &["method", "name"]) => ProblemKind::MethodNameIllegal { error: text.parse::<MethodName>().err()? },
         p if is(p, &["startTime"]) => {
             let unreadable = || (ProblemKind::StartUnreadable { text: text.to_owned() }, 0..text.len());
             let (kind, span) = start::parse(text).err().unwrap_or_else(unreadable);

@@ -15,12 +15,9 @@ use crate::model::{InvalidId, PatchViolation};
 pub enum ProblemKind {
     // Reading the text
     /// A file that no manifest fills.
-    #[error("the file has {bytes} bytes; a manifest has at most {MANIFEST_BYTES_MAX}")]
+    #[error("the file has more than {MANIFEST_BYTES_MAX} bytes")]
     #[diagnostic(code(iotjob::manifest::file_too_large), help("split it into several files"))]
-    FileTooLarge {
-        /// Its size.
-        bytes: u64,
-    },
+    FileTooLarge,
     /// Bytes that are no text.
     #[error("the file is not UTF-8")]
     #[diagnostic(code(iotjob::manifest::not_utf8), help("save it as UTF-8"))]
@@ -542,4 +539,12 @@ pub enum ProblemKind {
         /// Minutes since.
         minutes: i64,
     },
+}
+
+impl ProblemKind {
+    /// The rule's code, for machines: `iotjob::manifest::unknown_key`.
+    #[must_use]
+    pub fn code_text(&self) -> String {
+        self.code().map(|code| code.to_string()).unwrap_or_default()
+    }
 }

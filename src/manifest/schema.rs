@@ -16,10 +16,13 @@ pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/mai
 /// Durations as an editor checks them: `30s`, `1h 30m`, `PT45S`, in whole seconds.
 pub(super) const DURATION_PATTERN: &str = r"^([0-9]+ ?(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(,? ?[0-9]+ ?(m|mins?|minutes?|s|secs?|seconds?)){0,2}|[Pp][Tt]([0-9]+[Hh])?([0-9]+[Mm])?([0-9]+[Ss])?)$";
 
+/// Start times as an editor checks them: `now`, or a time with an offset, a zone or both.
+pub(super) const START_PATTERN: &str = r"^(now|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}(:?[0-9]{2}){1,2}([.,][0-9]{1,9})?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?|(?=\[))(\[[A-Za-z0-9_+/-]+\])?)$";
+
 /// The schema as a document, draft 2020-12.
 #[must_use]
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(as_written_by_people));
     let mut schema = settings.into_generator().into_root_schema_for::<Job>();
     let mut document = serde_json::Map::new();
     // The id stands first, where people look for it.
@@ -62,8 +65,12 @@ pub(super) fn relate_members(schema: &mut Schema) {
     schema.insert("allOf".to_owned(), rules);
 }
 
-/// Takes null out of what may be left out: `timeout:` with nothing after it is a mistake, not the default.
-fn without_null(schema: &mut Schema) {
+/// Makes a schema read as a user means it: `timeout:` with nothing after it is a mistake, not the default, so null
+/// goes; and a description is one paragraph, however the source breaks its lines.
+fn as_written_by_people(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {

@@ -4,8 +4,12 @@
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = fold(word);
     let slips_max = (wanted.chars().count() / 3).clamp(1, 3);
-    let distances = candidates.into_iter().map(|candidate| (strsim::damerau_levenshtein(&wanted, &fold(candidate)), candidate));
-    distances.filter(|&(distance, _)| distance <= slips_max).min_by_key(|&(distance, _)| distance).map(|(_, found)| found)
+    let distances =
+        candidates.into_iter().map(|candidate| (strsim::damerau_levenshtein(&wanted, &fold(candidate)), candidate));
+    distances
+        .filter(|&(distance, _)| distance <= slips_max)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, found)| found)
 }
 
 /// Case and separators are what people slip on most.

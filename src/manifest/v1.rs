@@ -43,7 +43,7 @@ pub(super) struct Job {
     /// When the job starts: `now`, a time with its offset (`2027-03-01T02:00:00Z`), or a local time with its zone
     /// (`2027-03-01T02:00[Europe/Oslo]`). At most 168 hours ahead when it is applied.
     #[schemars(
-        regex(pattern = r"^(now|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}(:?[0-9]{2}){1,2}([.,][0-9]{1,9})?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?(\[[A-Za-z0-9_+/-]+\])?)$"),
+        regex(pattern = super::schema::START_PATTERN),
         extend("default" = "now"),
         example = &"2027-03-01T02:00:00Z",
         example = &"2027-03-01T02:00[Europe/Oslo]"
@@ -57,6 +57,7 @@ pub(super) struct Job {
 /// A job's type, for the schema.
 #[derive(JsonSchema)]
 #[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is asked for; the value is a JobType")]
 enum Kind {
     /// Calls a direct method on each device.
     #[schemars(rename = "scheduleDeviceMethod")]

@@ -126,6 +126,28 @@ pub const SAS_RENEW_BEFORE_S: i64 = 300;
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
 
+/// Re-runs of one manifest that are looked for (ours; `-r999` still fits a job id).
+pub const RERUNS_MAX: u32 = 999;
+/// Looks at a job whose creation was not answered, before it is created again (REST.md 4.6).
+pub const LOST_ANSWER_LOOKS_MAX: u32 = 6;
+/// Pause between two such looks, in seconds (REST.md 4.6).
+pub const LOST_ANSWER_LOOK_S: u64 = 5;
+/// Creations of one job whose answers may be lost, before the hub counts as unreachable (ours).
+pub const LOST_ANSWERS_MAX: u32 = 3;
+/// Polls in a row that may read `unknown` for a job that was created (REST.md 4.6).
+pub const UNKNOWN_POLLS_MAX: u32 = 6;
+/// Longest wait for a job slot, in hours: a scheduled job holds one for as long as it may lie ahead (REST.md 4.7).
+pub const SLOT_WAIT_H_MAX: u64 = 168;
+/// How long rows may come in after the end of their job, in seconds (product.md 3.2; REST.md 5).
+pub const ROWS_SETTLE_S: u64 = 60;
+/// Job operations a minute of one S1 unit (REST.md 10).
+pub const JOB_OPERATIONS_PER_MIN: u32 = 100;
+/// Queries a minute of one S1 unit (REST.md 10).
+pub const QUERIES_PER_MIN: u32 = 20;
+/// Events that wait for their reporters; when it is full, the run waits (ours).
+pub const RUN_EVENTS_MAX: usize = 256;
+/// Twins read at once to see which listed ids are registered (ours; 100 a second are allowed, REST.md 10).
+pub const REGISTERED_LOOKS_AT_ONCE: usize = 8;
 /// How long a hub that was never reached is tried, in seconds (product.md 3).
 pub const FIRST_CONTACT_S: u64 = 20;
 /// How long a hub that was reached once may be silent, in seconds (product.md 3).

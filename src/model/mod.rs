@@ -21,7 +21,7 @@ pub use identity::{AuthenticationType, ConnectionState, IdentityStatus, Symmetri
 pub use ids::{DeviceId, InvalidId, JobId, MethodName, ModuleId, TwinId};
 pub use job::{
     DeviceJob, DeviceJobError, DeviceJobOutcome, DeviceJobStatus, JobRequest, JobResponse, JobStatistics, JobStatus,
-    JobType, MethodJob, TwinJob,
+    JobType, MethodJob, TwinJob, TwinJobProperties,
 };
 pub use key::{InvalidKey, SymmetricKey};
 pub use method::{MethodRequest, MethodResponse};

@@ -1,7 +1,10 @@
 //! One file per command; each only wires.
 
 pub mod cancel;
+pub mod init;
 pub mod list;
 pub mod query;
 pub mod results;
+pub mod schema;
 pub mod status;
+pub mod validate;

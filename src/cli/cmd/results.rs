@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::cli::args::OutputFormat;
+use crate::cli::args::{OutputFormat, ResultsArgs};
 use crate::cli::cmd::status::known_job;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::{HubArgs, failure};
+use crate::cli::hub_target::failure;
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::cli::words::{device_status_name, to_json_line};
@@ -14,22 +14,6 @@ use crate::client::{HubClient, QueryPage, device_jobs_query};
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::model::{DeviceJob, JobResponse};
 use crate::run::{OutcomeClass, classify};
-
-/// What `results` takes.
-#[derive(Debug, clap::Args)]
-pub struct ResultsArgs {
-    /// Id of a run, or of any job of the hub
-    #[arg(value_name = "ID")]
-    id: String,
-    /// Show only devices that ended without success, also those that answered a method with a status outside 2xx
-    #[arg(long)]
-    failed: bool,
-    /// How to write the rows to stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
-    output: OutputFormat,
-    #[command(flatten)]
-    hub: HubArgs,
-}
 
 /// A device's row as the hub wrote it, and as we read it.
 struct Row {
@@ -48,27 +32,47 @@ pub async fn run(args: ResultsArgs, printer: &Printer) -> Result<Exit, Failure> 
     if let Some(count) = devices.filter(|&count| count > PAGE_ITEMS_MAX as u64) {
         printer.say(&format!("reading the rows of {count} devices, {PAGE_ITEMS_MAX} a query"));
     }
+    let mut table = Vec::new();
+    let outcome = read(&client, &args, printer, &mut table).await;
+    // What was read before a failure is worth showing.
+    print_table(&mut table, printer);
+    if let Some(words) = what_is_missing(&job, outcome?) {
+        printer.say(&words);
+    }
+    Ok(Exit::Success)
+}
+
+/// Reads all rows; prints them, or gathers them in `table`. Gives their number, shown or not.
+async fn read(
+    client: &HubClient,
+    args: &ResultsArgs,
+    printer: &Printer,
+    table: &mut Vec<Vec<String>>,
+) -> Result<u64, Failure> {
+    let mut rows_read = 0;
     let mut pages = client.query_pages(&device_jobs_query(&args.id), PAGE_ITEMS_MAX);
-    let (mut rows_read, mut cells) = (0_u64, Vec::new());
     while let Some(page) = pages.next_page().await.map_err(|error| failure(&error))? {
-        for row in rows(&client, page)? {
+        for row in rows(client, page)? {
             rows_read += 1;
             if args.failed && !ended_without_success(&row.read) {
                 continue;
             }
             match args.output {
                 OutputFormat::Json => printer.data(&to_json_line(&row.written)),
-                OutputFormat::Text => cells.push(row_cells(&row.read)),
+                OutputFormat::Text => table.push(row_cells(&row.read)),
             }
         }
+        if table.len() >= table::ROWS_MAX {
+            print_table(table, printer);
+        }
     }
-    if !cells.is_empty() {
-        printer.data(&table::render(&["DEVICE", "STATUS", "ANSWER", "UPDATED", "DETAIL"], cells));
+    Ok(rows_read)
+}
+
+fn print_table(rows: &mut Vec<Vec<String>>, printer: &Printer) {
+    if !rows.is_empty() {
+        printer.data(&table::render(&["DEVICE", "STATUS", "ANSWER", "UPDATED", "DETAIL"], rows.drain(..)));
     }
-    if let Some(words) = what_is_missing(&job, rows_read) {
-        printer.say(&words);
-    }
-    Ok(Exit::Success)
 }
 
 fn rows(client: &HubClient, page: QueryPage) -> Result<Vec<Row>, Failure> {

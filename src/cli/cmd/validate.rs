@@ -1,0 +1,50 @@
+//! `iotjob validate`: checks manifests offline.
+
+use std::io;
+
+use crate::cli::args::{OutputFormat, ValidateArgs};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::printer::Printer;
+use crate::cli::problems::{self, counted};
+use crate::manifest::{self, LoadError, Loaded, Severity};
+
+/// Checks everything under the paths and reports all of it at once.
+///
+/// # Errors
+/// Exit 2 when a path names nothing that can be read.
+pub fn run(args: &ValidateArgs, printer: &Printer) -> Result<Exit, Failure> {
+    let loaded = manifest::load(&args.paths, io::stdin().lock()).map_err(|error| unreadable(&error))?;
+    match args.output {
+        OutputFormat::Text => problems::show(&loaded, printer),
+        OutputFormat::Json => problems::print_json(&loaded, printer),
+    }
+    printer.say(&summary(&loaded));
+    let refused = loaded.has_errors() || (args.deny_warnings && !loaded.problems.is_empty());
+    Ok(if refused { Exit::InvalidManifest } else { Exit::Success })
+}
+
+/// The failure for a path that names nothing readable, exit 2.
+#[must_use]
+pub fn unreadable(error: &LoadError) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match error {
+        LoadError::NotFound { .. } | LoadError::NoFiles { .. } => {
+            failure.hint("`iotjob init` writes a manifest to start from")
+        }
+        _ => failure,
+    }
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let (errors, warnings) = (loaded.count(Severity::Error), loaded.count(Severity::Warning));
+    let files = counted(loaded.sources.len(), "file");
+    match (errors, warnings) {
+        (0, 0) => format!("{} in {files}: no problems", counted(loaded.manifests.len(), "manifest")),
+        (0, _) => {
+            format!("{} in {files}: {}", counted(loaded.manifests.len(), "manifest"), counted(warnings, "warning"))
+        }
+        (_, 0) => format!("{} in {files}", counted(errors, "error")),
+        _ => format!("{} and {} in {files}", counted(errors, "error"), counted(warnings, "warning")),
+    }
+}

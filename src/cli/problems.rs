@@ -1,0 +1,80 @@
+//! Shows what is wrong with manifests: for people with the text underlined, for machines one JSON object a line.
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde::Serialize;
+
+use super::printer::Printer;
+use crate::manifest::{Loaded, Problem, Severity};
+use crate::model::limits::PROBLEMS_SHOWN_MAX;
+
+/// Shows every problem on stderr, the first [`PROBLEMS_SHOWN_MAX`] of each file in full and the rest as a count.
+pub fn show(loaded: &Loaded, printer: &Printer) {
+    let theme = if printer.colours_stderr() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(printer.width()).with_links(false);
+    for of_file in loaded.problems.chunk_by(|a, b| std::sync::Arc::ptr_eq(&a.place.file, &b.place.file)) {
+        for problem in of_file.iter().take(PROBLEMS_SHOWN_MAX) {
+            let mut text = String::new();
+            if handler.render_report(&mut text, problem).is_err() {
+                text = problem.to_string();
+            }
+            printer.stderr_line(text.trim_end());
+            printer.stderr_line("");
+        }
+        let rest = of_file.len().saturating_sub(PROBLEMS_SHOWN_MAX);
+        if let Some(first) = of_file.first().filter(|_| rest > 0) {
+            printer.stderr_line(&format!("{}: {} not shown\n", first.place.file.name(), counted(rest, "more problem")));
+        }
+    }
+}
+
+/// Writes every problem to stdout as one JSON object a line.
+pub fn print_json(loaded: &Loaded, printer: &Printer) {
+    for problem in &loaded.problems {
+        let line = serde_json::to_string(&ProblemLine::of(problem)).expect("texts and numbers are JSON");
+        printer.data(&line);
+    }
+}
+
+/// A problem as a line of JSON; lines and columns count from 1, columns in characters, the end is past the last.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProblemLine<'p> {
+    file: &'p str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    code: String,
+    severity: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+impl<'p> ProblemLine<'p> {
+    fn of(problem: &'p Problem) -> Self {
+        let place = &problem.place;
+        let (line, column) = place.file.line_column(place.span.start);
+        let (end_line, end_column) = place.file.line_column(place.span.end);
+        Self {
+            file: place.file.name(),
+            line,
+            column,
+            end_line,
+            end_column,
+            code: problem.kind.code_text(),
+            severity: match problem.severity() {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            message: problem.to_string(),
+            help: miette::Diagnostic::help(problem).map(|help| help.to_string()),
+        }
+    }
+}
+
+/// `1 file`, `2 files`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

@@ -1,0 +1,295 @@
+//! Whole runs against the scripted hub, in paused time.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::carry::{Ended, Waiting, carry_out, locate, reattach};
+use super::event::{Cut, Happening, Left, RunEvent};
+use super::find::Rerun;
+use super::outcome::{OutcomeClass, Outcomes};
+use super::scripted::{Fate, Script, ScriptedHub, answered, context, context_with, row, step};
+use super::stop::Stop;
+use super::verdict::Verdict;
+use crate::plan::Step;
+
+fn counts(device_count: u64) -> Value {
+    json!({"deviceCount": device_count, "succeededCount": device_count})
+}
+
+fn completed(device_count: u64) -> Value {
+    json!({"status": "completed", "deviceJobStatistics": counts(device_count)})
+}
+
+/// Applies `step` and gives how it ended and what was said.
+async fn apply(hub: &ScriptedHub, step: Step, waiting: Waiting, stop: &Stop) -> (Ended, Vec<Happening>) {
+    let (context, mut receiver) = context_with(hub.clone(), waiting);
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        while let Some(RunEvent { what, .. }) = receiver.recv().await {
+            heard.push(what);
+        }
+        heard
+    });
+    let located = locate(&context, vec![step], Rerun::No).await;
+    let mut ended = carry_out(&context, located, stop).await;
+    drop(context);
+    (ended.remove(0), heard.await.unwrap())
+}
+
+async fn apply_to_the_end(script: Script) -> (Ended, Vec<Happening>, ScriptedHub) {
+    let hub = ScriptedHub::of(script);
+    let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &Stop::new()).await;
+    (ended, heard, hub)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_tells_its_story_and_counts_every_device() {
+    let script = Script {
+        reads: [
+            json!({"status": "queued"}),
+            json!({"status": "running", "deviceJobStatistics": {"deviceCount": 3, "runningCount": 3}}),
+            completed(3),
+        ]
+        .into(),
+        readings: [vec![vec![answered("a", 200), answered("b", 404)], vec![answered("c", 200)]]].into(),
+        ..Script::default()
+    };
+    let (ended, heard, _) = apply_to_the_end(script).await;
+    assert_eq!(ended.verdict, Verdict::DevicesFailed);
+    let outcomes = Outcomes { succeeded: 2, rejected: 1, ..Outcomes::default() };
+    assert_eq!(ended.tally.unwrap().outcomes(), outcomes);
+    let names: Vec<String> = heard.iter().map(|event| json!(event)["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(
+        names,
+        [
+            "runPlanned",
+            "submitted",
+            "queued",
+            "started",
+            "progress",
+            "progress",
+            "jobEnded",
+            "deviceResult",
+            "deviceResult",
+            "deviceResult",
+            "runEnded"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn creations_that_meet_trouble_end_in_one_job_or_a_clear_no() {
+    use Fate::{AnswerLost, Denied, LostOnTheWay, NoSlot};
+    let cases: [(&[Fate], u32, Verdict, u32); 8] = [
+        (&[AnswerLost], 0, Verdict::Done, 1),
+        // Still `unknown` at the sixth look: put again, and the 409 is ours.
+        (&[AnswerLost], 6, Verdict::Done, 1),
+        (&[LostOnTheWay], 0, Verdict::Done, 1),
+        (&[LostOnTheWay, AnswerLost], 6, Verdict::Done, 1),
+        (&[LostOnTheWay, LostOnTheWay, LostOnTheWay, LostOnTheWay], 0, Verdict::HubUnavailable, 0),
+        (&[NoSlot, NoSlot, NoSlot], 0, Verdict::Done, 1),
+        (&[AnswerLost, NoSlot], 7, Verdict::Done, 1),
+        (&[Denied], 0, Verdict::NotPermitted, 0),
+    ];
+    for (fates, hidden_reads, verdict, jobs) in cases {
+        let script = Script {
+            fates: fates.iter().copied().collect(),
+            hidden_reads,
+            reads: [completed(1)].into(),
+            readings: [vec![vec![answered("a", 200)]]].into(),
+            ..Script::default()
+        };
+        let (ended, heard, hub) = apply_to_the_end(script).await;
+        assert_eq!(ended.verdict, verdict, "{fates:?} {heard:?}");
+        assert_eq!(hub.script(|script| script.creations), jobs, "{fates:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_put_that_meets_a_409_joins_the_other_apply() {
+    let hub = ScriptedHub::of(Script { hidden_reads: 2, ..Script::default() });
+    // Another apply has just created it, and looking does not show it yet.
+    hub.script(|script| script.jobs.insert("lock-0".to_owned(), 2));
+    let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &Stop::new()).await;
+    assert!(heard.iter().any(|event| matches!(event, Happening::Attached { .. })), "{heard:?}");
+    assert_eq!((ended.verdict, hub.script(|script| script.creations)), (Verdict::Done, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_rows_are_waited_for_and_what_never_comes_is_unknown() {
+    let pending = || row("b", json!({"status": "running"}));
+    let script = Script {
+        reads: [completed(3)].into(),
+        readings: [vec![vec![]], vec![vec![answered("a", 200), pending()]], vec![vec![answered("a", 200), pending()]]]
+            .into(),
+        ..Script::default()
+    };
+    let hub = ScriptedHub::of(script);
+    let (context, _events) = context(hub.clone());
+    let clock = context.clock.clone();
+    let located = locate(&context, vec![step("lock-0")], Rerun::No).await;
+    let ended = carry_out(&context, located, &Stop::new()).await.remove(0);
+    assert_eq!(ended.tally.unwrap().outcomes(), Outcomes { succeeded: 1, unknown: 2, ..Outcomes::default() });
+    assert!((60..65).contains(&clock.monotonic().as_secs()), "{:?}", clock.monotonic());
+    assert!(hub.script(|script| script.queries) < 20, "readings back off");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ended_long_ago_is_read_once() {
+    let mut ended_then = completed(2);
+    ended_then["endTime"] = json!("2026-04-30T00:00:00Z");
+    let hub = ScriptedHub::with_jobs(&["lock-0"]);
+    hub.script(|script| {
+        script.reads = [ended_then].into();
+        script.readings = [vec![vec![answered("a", 200)]]].into();
+    });
+    let (ended, _) = apply(&hub, step("lock-0"), Waiting::No, &Stop::new()).await;
+    assert_eq!(ended.verdict, Verdict::DevicesFailed, "an ended run is reported, also without waiting");
+    assert_eq!(ended.tally.unwrap().outcomes(), Outcomes { succeeded: 1, unknown: 1, ..Outcomes::default() });
+    assert_eq!(hub.script(|script| script.queries), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn listed_ids_without_a_row_are_told_apart() {
+    let hub = ScriptedHub::of(Script {
+        reads: [completed(2)].into(),
+        readings: [vec![vec![answered("a", 200), answered("b", 200)]]].into(),
+        unregistered: ["ghost".to_owned()].into(),
+        ..Script::default()
+    });
+    // `late` was registered after the job began: the hub neither counted nor called it.
+    let listed = ["a", "ghost", "b", "late"].map(|id| id.parse().unwrap()).to_vec();
+    let step = Step { listed, ..step("lock-0") };
+    let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &Stop::new()).await;
+    let tally = ended.tally.unwrap();
+    assert_eq!(tally.outcomes(), Outcomes { succeeded: 2, failed: 1, unknown: 1, ..Outcomes::default() });
+    assert_eq!(tally.targets(), 4);
+    let ghost = heard.iter().find_map(|event| match event {
+        Happening::DeviceResult(result) if &*result.device_id == "ghost" => Some(result.clone()),
+        _ => None,
+    });
+    assert_eq!(ghost.unwrap().reason.as_deref(), Some("not registered"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_never_ran_have_no_rows_to_read() {
+    let cases = [
+        ("cancelled", Verdict::Stopped, OutcomeClass::Canceled),
+        ("failed", Verdict::DevicesFailed, OutcomeClass::Failed),
+    ];
+    for (status, verdict, class) in cases {
+        let hub = ScriptedHub::of(Script {
+            reads: [json!({"status": status, "failureReason": "because"})].into(),
+            ..Script::default()
+        });
+        let step = Step { listed: vec!["a".parse().unwrap()], ..step("lock-0") };
+        let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &Stop::new()).await;
+        assert_eq!(ended.verdict, verdict, "{status}");
+        assert_eq!(ended.tally.unwrap().outcomes().of(class), 1, "{status}");
+        assert_eq!(hub.script(|script| script.queries), 0, "{status}");
+        let Some(Happening::RunEnded { reason, .. }) = heard.last() else { panic!("{heard:?}") };
+        assert_eq!(reason.as_deref(), Some("because"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_asked() {
+    let running = || json!({"status": "running", "deviceJobStatistics": {"deviceCount": 3, "runningCount": 3}});
+    let minute = Waiting::AtMost(Duration::from_secs(60));
+    let no_slot = || [Fate::NoSlot; 100].into_iter().collect();
+    let cases = [
+        (Script { reads: [running()].into(), ..Script::default() }, Waiting::No, Verdict::Done, Left::OnHub),
+        (Script { reads: [running()].into(), ..Script::default() }, minute, Verdict::StillRunning, Left::OnHub),
+        (Script { fates: no_slot(), ..Script::default() }, minute, Verdict::HubUnavailable, Left::NotSubmitted),
+    ];
+    for (script, waiting, verdict, left) in cases {
+        let hub = ScriptedHub::of(script);
+        let (ended, heard) = apply(&hub, step("lock-0"), waiting, &Stop::new()).await;
+        assert_eq!(ended.verdict, verdict);
+        let Some(Happening::Detached { job, reattach, .. }) = heard.last() else { panic!("{heard:?}") };
+        assert_eq!(*job, left);
+        assert_eq!(reattach.is_some(), left == Left::OnHub);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_leaves_the_job_and_names_the_way_back() {
+    let reads = [json!({"status": "running", "deviceJobStatistics": {"deviceCount": 3, "runningCount": 3}})];
+    let hub = ScriptedHub::of(Script { reads: reads.into(), ..Script::default() });
+    let stop = Stop::new();
+    let asker = stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        asker.ask();
+    });
+    let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &stop).await;
+    assert_eq!(ended.verdict, Verdict::Interrupted);
+    let Some(Happening::Detached { cut, reattach, targets, not_yet_read, .. }) = heard.last() else {
+        panic!("{heard:?}")
+    };
+    assert_eq!((*cut, reattach.as_deref()), (Cut::Interrupted, Some("iotjob watch lock-0")));
+    assert_eq!((*targets, *not_yet_read), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_stays_unknown_is_given_up() {
+    let hub = ScriptedHub::of(Script { hidden_reads: 1_000, ..Script::default() });
+    let (ended, _) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &Stop::new()).await;
+    assert_eq!(ended.verdict, Verdict::Unexpected);
+
+    let (context, _events) = context(ScriptedHub::default());
+    assert_eq!(reattach(&context, "typo", &Stop::new()).await.verdict, Verdict::Usage);
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_go_side_by_side() {
+    let hub = ScriptedHub::of(Script {
+        reads: [completed(1)].into(),
+        readings: [vec![vec![answered("a", 200)]]].into(),
+        create_takes: Duration::from_secs(10),
+        ..Script::default()
+    });
+    let (context, _events) = context(hub);
+    let located = locate(&context, vec![step("lock-0"), step("open-0"), step("ring-0")], Rerun::No).await;
+    let ended = carry_out(&context, located, &Stop::new()).await;
+    let ids: Vec<&str> = ended.iter().map(|ended| ended.run_id.as_str()).collect();
+    assert_eq!(ids, ["lock-0", "open-0", "ring-0"]);
+    assert_eq!(context.clock.monotonic().as_secs() / 10, 2, "three creations of 20 s took 20 s together");
+}
+
+/// A runner that is killed at some moment, and another that applies the same manifest again.
+fn killed_and_applied_again(fates: Vec<Fate>, hidden_reads: u32, kill_after: Duration) -> (Verdict, Vec<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let hub = ScriptedHub::of(Script {
+            fates: fates.into(),
+            hidden_reads,
+            create_takes: Duration::from_secs(2),
+            reads: [completed(1)].into(),
+            readings: [vec![vec![answered("a", 200)]]].into(),
+            ..Script::default()
+        });
+        let stop = Stop::new();
+        let killed = apply(&hub, step("lock-0"), Waiting::UntilEnd, &stop);
+        let _ = tokio::time::timeout(kill_after, killed).await;
+        let (ended, _) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &stop).await;
+        (ended.verdict, hub.script(|script| script.jobs.keys().cloned().collect()))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_is_lost_or_killed_there_is_one_job_and_its_result(
+        fates in prop::collection::vec(
+            prop::sample::select(vec![Fate::Answered, Fate::LostOnTheWay, Fate::AnswerLost, Fate::NoSlot]), 0..4),
+        hidden_reads in 0_u32..8,
+        kill_after_s in 0_u64..120,
+    ) {
+        let (verdict, jobs) = killed_and_applied_again(fates, hidden_reads, Duration::from_secs(kill_after_s));
+        prop_assert_eq!(verdict, Verdict::Done);
+        prop_assert_eq!(jobs, vec!["lock-0".to_owned()]);
+    }
+}
