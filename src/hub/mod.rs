@@ -7,10 +7,12 @@
 //! queries, GETs ─▶ store snapshot, never through the engine
 //! ```
 
+pub mod accept;
 pub mod config;
 pub mod engine;
 pub mod error;
 pub mod hosts;
+pub mod http;
 pub mod listen;
 pub mod mqtt;
 pub mod notice;
@@ -19,6 +21,7 @@ mod private_file;
 pub mod ready_file;
 pub mod registry;
 pub mod running;
+pub mod search;
 pub mod store;
 
 pub use error::HubError;

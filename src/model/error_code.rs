@@ -86,6 +86,8 @@ error_codes! {
     JobRunPreconditionFailed = 412_003,
     /// The body is too large.
     MessageTooLarge = 413_001,
+    /// More devices than one bulk call takes.
+    TooManyDevices = 413_002,
     /// The device has all the modules it may have.
     TooManyModulesOnDevice = 413_003,
     /// The rate is too high.

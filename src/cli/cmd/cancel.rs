@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::cli::args::{CancelArgs, OutputFormat};
+use crate::cli::args::OutputFormat;
 use crate::cli::cmd::status::known_job;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::job_failure;
+use crate::cli::hub_target::{HubArgs, job_failure};
 use crate::cli::printer::Printer;
 use crate::cli::words::{status_name, to_json_line};
 use crate::client::HubClient;
@@ -15,6 +15,19 @@ use crate::model::{JobResponse, JobStatus};
 /// The hub says `cancelled` before reading shows it (REST.md 4.7): how often to look, and how many times.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOKS_MAX: u32 = 30;
+
+/// What `cancel` takes.
+#[derive(Debug, clap::Args)]
+pub struct CancelArgs {
+    /// Id of a run, or of any job of the hub
+    #[arg(value_name = "ID")]
+    id: String,
+    /// How to write the job to stdout
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    output: OutputFormat,
+    #[command(flatten)]
+    hub: HubArgs,
+}
 
 /// Runs the command.
 ///

@@ -4,11 +4,18 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::InitArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::manifest::{RunName, SCHEMA_ID};
+
+/// Arguments of `iotjob init`.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Name of the job; the file is NAME.yaml. - writes to standard output [default: my-job]
+    #[arg(value_name = "NAME")]
+    pub name: Option<PathBuf>,
+}
 
 /// What the manifest is called when nobody says.
 const NAME_DEFAULT: &str = "my-job";

@@ -1,13 +1,50 @@
 //! `iotjob list`: the hub's jobs.
 
-use crate::cli::args::{ListArgs, OutputFormat, StatusFilter, TypeFilter};
+use clap::ValueEnum;
+
+use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::failure;
+use crate::cli::hub_target::{HubArgs, failure};
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::cli::words::{status_name, to_json_line, type_name};
 use crate::model::{JobResponse, JobStatistics, JobStatus, JobType};
+
+/// What `list` takes.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Show jobs of this type only
+    #[arg(long = "type", value_name = "TYPE", value_enum, ignore_case = true)]
+    job_type: Option<TypeFilter>,
+    /// Show jobs in this status only
+    #[arg(long, value_enum, ignore_case = true)]
+    status: Option<StatusFilter>,
+    /// How to write the jobs to stdout
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    output: OutputFormat,
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TypeFilter {
+    #[value(name = "scheduleDeviceMethod", alias = "method")]
+    Method,
+    #[value(name = "scheduleUpdateTwin", alias = "twin")]
+    Twin,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StatusFilter {
+    Queued,
+    Scheduled,
+    Running,
+    Completed,
+    Failed,
+    #[value(alias = "canceled")]
+    Cancelled,
+}
 
 impl From<TypeFilter> for JobType {
     fn from(filter: TypeFilter) -> Self {

@@ -2,16 +2,29 @@
 
 use serde_json::Value;
 
-use crate::cli::args::{OutputFormat, QueryArgs};
+use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::failure;
+use crate::cli::hub_target::{HubArgs, failure};
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::cli::words::to_json_line;
 use crate::client::HubClient;
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::query::{ItemType, Query, QueryError, parse};
+
+/// What `query` takes.
+#[derive(Debug, clap::Args)]
+pub struct QueryArgs {
+    /// The query, for instance "SELECT deviceId, tags.building FROM devices WHERE tags.building = 43"
+    #[arg(value_name = "SELECT")]
+    text: String,
+    /// How to write the rows to stdout; as text, columns become a table and whole documents stay JSON
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    output: OutputFormat,
+    #[command(flatten)]
+    hub: HubArgs,
+}
 
 /// Runs the command.
 ///

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::cli::args::{OutputFormat, ResultsArgs};
+use crate::cli::args::OutputFormat;
 use crate::cli::cmd::status::known_job;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::failure;
+use crate::cli::hub_target::{HubArgs, failure};
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::cli::words::{device_status_name, to_json_line};
@@ -14,6 +14,22 @@ use crate::client::{HubClient, QueryPage, device_jobs_query};
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::model::{DeviceJob, JobResponse};
 use crate::run::{OutcomeClass, classify};
+
+/// What `results` takes.
+#[derive(Debug, clap::Args)]
+pub struct ResultsArgs {
+    /// Id of a run, or of any job of the hub
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Show only devices that ended without success, also those that answered a method with a status outside 2xx
+    #[arg(long)]
+    failed: bool,
+    /// How to write the rows to stdout
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    output: OutputFormat,
+    #[command(flatten)]
+    hub: HubArgs,
+}
 
 /// A device's row as the hub wrote it, and as we read it.
 struct Row {

@@ -1,14 +1,27 @@
 //! `iotjob status ID`: where a job stands.
 
-use crate::cli::args::{OutputFormat, StatusArgs};
+use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::{job_failure, unknown_job};
+use crate::cli::hub_target::{HubArgs, job_failure, unknown_job};
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::cli::words::{status_name, to_json_line, type_name};
 use crate::client::HubClient;
 use crate::model::{JobResponse, JobStatus};
+
+/// What `status` takes.
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// Id of a run, or of any job of the hub
+    #[arg(value_name = "ID")]
+    id: String,
+    /// How to write the job to stdout
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    output: OutputFormat,
+    #[command(flatten)]
+    hub: HubArgs,
+}
 
 /// Runs the command.
 ///

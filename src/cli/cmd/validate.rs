@@ -1,13 +1,28 @@
 //! `iotjob validate`: checks manifests offline.
 
 use std::io;
+use std::path::PathBuf;
 
-use crate::cli::args::{OutputFormat, ValidateArgs};
+use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::problems::{self, counted};
 use crate::manifest::{self, LoadError, Loaded, Severity};
+
+/// Arguments of `iotjob validate`.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// Files, directories (searched for *.yaml and *.yml), globs, or - for standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Exit 3 on warnings, too
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// How problems are written: text on stderr, or one JSON object a line on stdout
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
 
 /// Checks everything under the paths and reports all of it at once.
 ///

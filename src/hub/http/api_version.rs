@@ -29,9 +29,9 @@ fn is_plausible(version: &str) -> bool {
         _ => byte.is_ascii_digit(),
     });
     let is_suffix = suffix.is_empty()
-        || suffix
-            .strip_prefix('-')
-            .is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+        || suffix.strip_prefix('-').is_some_and(|word| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        });
     is_date && is_suffix
 }
 
@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn a_missing_or_malformed_version_is_refused() {
-        for query in ["", "api-version", "api-version=", "api-version=1", "api-version=2021-04-1x", "api-version=2021-04-12-"] {
+        for query in
+            ["", "api-version", "api-version=", "api-version=1", "api-version=2021-04-1x", "api-version=2021-04-12-"]
+        {
             let uri: Uri = format!("/devices?{query}").parse().unwrap();
             let refusal = check(&uri).expect_err(query);
             assert_eq!(refusal.error.code, ErrorCode::InvalidProtocolVersion, "{query}");

@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn method_errors_are_a_text_inside_message() {
-        let mut refusal =
-            Refusal::new(ErrorCode::DeviceNotOnline, "Timed out waiting for device to connect.").from_the(Envelope::Nested);
+        let mut refusal = Refusal::new(ErrorCode::DeviceNotOnline, "Timed out waiting for device to connect.")
+            .from_the(Envelope::Nested);
         refusal.error.info = Some(json!({"timeout": "00:00:00"}));
         let body = refusal.body(&tracking());
         assert_eq!(body["ExceptionMessage"], "");
@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn job_errors_hold_the_job_services_own() {
-        let refusal = Refusal::new(ErrorCode::ThrottlingMaxActiveJobCountExceeded, "full").from_the(Envelope::JobService);
+        let refusal =
+            Refusal::new(ErrorCode::ThrottlingMaxActiveJobCountExceeded, "full").from_the(Envelope::JobService);
         let message = refusal.body(&tracking())["Message"].as_str().unwrap().to_owned();
         let (head, inner) = message.split_once('{').unwrap();
         assert_eq!(head, "ErrorCode:ThrottlingMaxActiveJobCountExceeded;Error: TooManyRequests ");
@@ -207,8 +208,12 @@ mod tests {
     #[test]
     fn the_reason_never_reaches_the_caller() {
         let refusal = Refusal::unreadable(ErrorCode::ArgumentInvalid, "secret detail");
-        for envelope in [Envelope::Gateway, Envelope::TwinStore, Envelope::Flat, Envelope::Nested, Envelope::JobService] {
-            assert!(!refusal.clone().from_the(envelope).body(&tracking()).to_string().contains("detail"), "{envelope:?}");
+        for envelope in [Envelope::Gateway, Envelope::TwinStore, Envelope::Flat, Envelope::Nested, Envelope::JobService]
+        {
+            assert!(
+                !refusal.clone().from_the(envelope).body(&tracking()).to_string().contains("detail"),
+                "{envelope:?}"
+            );
         }
     }
 }

@@ -35,8 +35,9 @@ impl<S: Sync> FromRequest<S> for JsonBody {
         }
         // Some .NET clients begin with a byte-order mark.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let value = serde_json::from_slice(text)
-            .map_err(|error| Refusal::unreadable(ErrorCode::ArgumentInvalid, format!("the body is not JSON: {error}")))?;
+        let value = serde_json::from_slice(text).map_err(|error| {
+            Refusal::unreadable(ErrorCode::ArgumentInvalid, format!("the body is not JSON: {error}"))
+        })?;
         Ok(Self(value))
     }
 }
@@ -130,7 +131,12 @@ mod tests {
             #[serde(default, deserialize_with = "lenient_integer")]
             t: Option<i64>,
         }
-        for (body, want) in [(json!({}), None), (json!({"t": null}), None), (json!({"t": 30}), Some(30)), (json!({"t": "30"}), Some(30))] {
+        for (body, want) in [
+            (json!({}), None),
+            (json!({"t": null}), None),
+            (json!({"t": 30}), Some(30)),
+            (json!({"t": "30"}), Some(30)),
+        ] {
             assert_eq!(read::<T>(body).unwrap().t, want);
         }
         for body in [json!({"t": 1.5}), json!({"t": "soon"}), json!({"t": [30]})] {

@@ -29,3 +29,6 @@ mod twins;
 pub use router::router;
 pub use serve::serve;
 pub use state::HttpState;
+
+#[cfg(test)]
+mod tests;

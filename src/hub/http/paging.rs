@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn sizes_are_cut_to_what_the_service_gives() {
-        for (size, want) in [("1", 1), ("100", 100), ("101", 100), ("99999999999999", 100), ("0", 100), ("-1", 100), ("", 100)] {
+        for (size, want) in
+            [("1", 1), ("100", 100), ("101", 100), ("99999999999999", 100), ("0", 100), ("-1", 100), ("", 100)]
+        {
             assert_eq!(of(size).unwrap().items, want, "{size}");
         }
         assert!(of("many").is_err());

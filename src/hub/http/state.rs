@@ -33,17 +33,11 @@ impl HttpState {
         F: FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
     {
         let engine = self.engine.clone();
-        let outcome = tokio::task::spawn_blocking(move || read(&engine.snapshot())).await;
+        let outcome = tokio::task::spawn_blocking(move || read(&engine.snapshot()?)).await;
         match outcome {
-            Ok(result) => Ok(result?),
+            Ok(result) => result.map_err(|error| HubError::from(error).into()),
             Err(panic) => Err(Refusal::internal(format!("a read of the store ended early: {panic}"))),
         }
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::internal(format!("the store cannot be read: {error}"))
     }
 }
 

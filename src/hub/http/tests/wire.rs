@@ -1,0 +1,108 @@
+//! The same router behind real sockets and TLS, asked with bytes written by hand.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::hub::http::serve;
+use crate::tls::{DevCa, TrustAnchors, client_config, server_config};
+
+struct Served {
+    hub: TestHub,
+    address: SocketAddr,
+    ca: DevCa,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+async fn served() -> Served {
+    let hub = TestHub::start();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let ca = DevCa::in_memory(&["localhost".to_owned()], Clock::system().now()).unwrap();
+    let stop = CancellationToken::new();
+    let tls = server_config(&ca).unwrap();
+    let running = tokio::spawn(serve(vec![listener], tls, hub.router.clone(), stop.clone()));
+    Served { hub, address, ca, stop, running }
+}
+
+impl Served {
+    async fn connect(&self) -> TlsStream<TcpStream> {
+        let config = client_config(&TrustAnchors::Pem(self.ca.ca_pem().as_bytes().to_vec())).unwrap();
+        let tcp = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
+    }
+
+    /// Sends one request on a connection and reads the head and body of its answer.
+    async fn exchange(&self, stream: &mut TlsStream<TcpStream>, line: &str) -> String {
+        let token = self.hub.token("iothubowner");
+        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        loop {
+            let mut byte = [0_u8];
+            stream.read_exact(&mut byte).await.unwrap();
+            answer.push(byte[0]);
+            if answer.ends_with(b"\r\n\r\n") {
+                break;
+            }
+        }
+        let head = String::from_utf8(answer).unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap()))
+            .unwrap_or(0);
+        let mut body = vec![0_u8; length];
+        stream.read_exact(&mut body).await.unwrap();
+        format!("{head}{}", String::from_utf8(body).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request_and_closed_at_the_end() {
+    let served = served().await;
+    let mut stream = served.connect().await;
+    for _ in 0..2 {
+        let answer = served.exchange(&mut stream, "GET /devices?api-version=2021-04-12").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with("[]"), "{answer}");
+        assert!(answer.contains("\r\ndate: "), "{answer}");
+    }
+    served.stop.cancel();
+    assert_eq!(stream.read(&mut [0_u8; 16]).await.unwrap(), 0, "an idle connection is closed at once");
+    served.running.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_speaks_no_tls_is_dropped_and_harms_nobody() {
+    let served = served().await;
+    let mut plain = TcpStream::connect(served.address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    // A TLS alert or a reset, and then the end; never an answer.
+    let _ended = plain.read_to_end(&mut rest).await;
+    assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
+    drop(TcpStream::connect(served.address).await.unwrap());
+    let mut stream = served.connect().await;
+    assert!(served.exchange(&mut stream, "GET /healthz").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_trust_the_ca_harms_nobody() {
+    let served = served().await;
+    let stranger = DevCa::in_memory(&["localhost".to_owned()], Clock::system().now()).unwrap();
+    let config = client_config(&TrustAnchors::Pem(stranger.ca_pem().as_bytes().to_vec())).unwrap();
+    let tcp = TcpStream::connect(served.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    assert!(TlsConnector::from(Arc::new(config)).connect(name, tcp).await.is_err());
+    let mut stream = served.connect().await;
+    assert!(served.exchange(&mut stream, "GET /healthz").await.starts_with("HTTP/1.1 200"));
+}
