@@ -147,6 +147,12 @@ impl DeviceConfig {
         Self::new(endpoint, id, credentials, behaviour)
     }
 
+    /// Whether it has properties to report.
+    #[must_use]
+    pub fn reports(&self) -> bool {
+        self.behaviour.reported.is_some()
+    }
+
     /// Whose device it is.
     #[must_use]
     pub fn id(&self) -> &Arc<TwinId> {
