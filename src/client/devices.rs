@@ -11,7 +11,8 @@ use super::retry::Repeat;
 use super::transport::Call;
 use crate::model::limits::BULK_ITEMS_MAX;
 use crate::model::{
-    AuthenticationType, ConnectionState, DeviceId, ErrorCode, IdentityStatus, SymmetricKeyPair, X509Thumbprints,
+    AuthenticationType, ConnectionState, DeviceId, ErrorCode, IdentityStatus, JsonObject, SymmetricKeyPair,
+    X509Thumbprints,
 };
 
 /// A device as the registry shows it.
@@ -68,6 +69,8 @@ pub struct NewDevice {
     pub id: DeviceId,
     /// Its keys; `None` lets the hub make them.
     pub keys: Option<SymmetricKeyPair>,
+    /// The tags that its twin starts with; only a bulk call carries them.
+    pub tags: JsonObject,
 }
 
 impl NewDevice {
@@ -131,6 +134,8 @@ struct BulkItem<'d> {
     import_mode: &'static str,
     status: IdentityStatus,
     authentication: Value,
+    #[serde(skip_serializing_if = "JsonObject::is_empty")]
+    tags: &'d JsonObject,
 }
 
 impl HubClient {
@@ -174,6 +179,7 @@ impl HubClient {
                 import_mode: "create",
                 status: IdentityStatus::Enabled,
                 authentication: device.authentication(),
+                tags: &device.tags,
             })
             .collect();
         let call = Call::new(Operation::CreateDevice, Repeat::IfNotCarriedOut, Method::POST, &["devices"])?;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::manifest::{Manifest, Target};
 use crate::model::{DeviceId, JsonObject};
-use crate::query::{self, Collection};
+use crate::query::Collection;
 
 /// A device of the local fleet, with what its twin must hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,17 +84,18 @@ pub fn census(manifests: &[Manifest], devices: usize) -> Result<Vec<Resident>, C
 impl<'m> Demand<'m> {
     fn of(manifest: &'m Manifest) -> Result<Self, CensusError> {
         let name = manifest.name.as_str();
-        let text = match &manifest.target {
+        let condition = match &manifest.target {
             Target::Devices(ids) => return Ok(Self { name, ids: Some(ids.clone()), members: Vec::new() }),
-            Target::Condition { text } => text,
+            Target::Condition { condition, .. } => condition,
         };
-        let clause = |clause: String| CensusError::Clause { name: name.to_owned(), clause };
-        let condition = query::parse_condition(text).map_err(|_| clause(text.clone()))?;
         if condition.collection() != Collection::Devices {
             return Err(CensusError::Modules { name: name.to_owned() });
         }
         let mut demand = Self { name, ids: None, members: Vec::new() };
-        for equality in condition.conjunction().map_err(|unfit| clause(unfit.text))? {
+        for equality in condition
+            .conjunction()
+            .map_err(|unfit| CensusError::Clause { name: name.to_owned(), clause: unfit.text })?
+        {
             match equality.path.as_slice() {
                 [only] if only == "deviceId" => demand.name_ids(&equality.values)?,
                 _ => demand.add(equality.path, equality.values)?,

@@ -86,9 +86,9 @@ pub const ACCEPT_PAUSE_MS: u64 = 250;
 pub const DRAIN_S_MAX: u64 = 5;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
-/// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
+/// How long either end of a device's link may take over one write before the link counts as dead, in seconds (ours).
 pub const DEVICE_WRITE_S_MAX: u64 = 30;
-/// How long the hub tries to part from a device in good order, in seconds (ours).
+/// How long either end of a device's link tries to part in good order before it just closes, in seconds (ours).
 pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
 pub const TELEMETRY_KEPT_MAX: usize = 64;
@@ -101,6 +101,24 @@ pub const MQTT_UNACKED_MAX: usize = 100;
 /// Subscriptions of one identity (DEVICE.md 2.2).
 pub const SUBSCRIPTIONS_MAX: usize = 5;
 
+/// Port of MQTT over TLS (DEVICE.md 1.1).
+pub const MQTT_PORT: u16 = 8883;
+/// How long a device waits for CONNACK, in seconds: a busy hub delays it that long (DEVICE.md 1.10).
+pub const CONNACK_S_MAX: u64 = 60;
+/// How long a device waits for SUBACK, for a twin reply and for PINGRESP, in seconds (DEVICE.md 3 and 10.2).
+pub const DEVICE_ANSWER_S_MAX: (u64, u64, u64) = (60, 60, 30);
+/// First span of a device's reconnect back-off, in milliseconds (ours; the SDKs start at 10 to 100 ms).
+pub const RECONNECT_MS_MIN: u64 = 500;
+/// Largest span of a device's reconnect back-off, in milliseconds (ours; DEVICE.md 3 has 10 s to 100 s).
+pub const RECONNECT_MS_MAX: u64 = 60_000;
+/// A connection that lasted this long, in seconds, starts the back-off over (ours).
+pub const CONNECTION_LASTS_S: u64 = 30;
+/// Connections lost soon after they were made before a device says that something is odd (ours; DEVICE.md 1.9).
+pub const SHORT_CONNECTIONS_MAX: u32 = 3;
+/// Method calls that a device has yet to answer; further ones get 503 at once (ours; DEVICE.md 2.7).
+pub const DEVICE_CALLS_MAX: usize = 64;
+/// Longest delay of a simulated method, in seconds (ours: past any time-out of the service).
+pub const METHOD_DELAY_S_MAX: u64 = 86_400;
 /// Shared access policies of one hub (REST.md 2.3).
 pub const POLICIES_MAX: usize = 16;
 /// Longest policy name, in characters (ours).

@@ -51,3 +51,53 @@ pub enum TlsError {
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
 }
+
+/// A certificate that verification refused: not a fault that passes, unlike a broken connection.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CertificateTrouble {
+    /// No trusted CA issued it.
+    #[error("its CA is unknown; name the CA with --ca-file or SSL_CERT_FILE")]
+    UnknownIssuer,
+    /// It is valid for other names.
+    #[error("it is valid for other names than the one that was dialled")]
+    WrongName,
+    /// Its time is over, or has not begun.
+    #[error("it has expired or is not valid yet")]
+    WrongTime,
+    /// Anything else.
+    #[error("{0}")]
+    Other(rustls::CertificateError),
+}
+
+impl CertificateTrouble {
+    /// Finds out whether a certificate made a handshake or a request fail.
+    #[must_use]
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            // An `io::Error` hides what it wraps from `source` and shows it by `get_ref`.
+            let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let inner: &(dyn std::error::Error + 'static) = match wrapped {
+                Some(wrapped) => wrapped,
+                None => error,
+            };
+            if let Some(rustls::Error::InvalidCertificate(error)) = inner.downcast_ref() {
+                return Some(Self::from(error.clone()));
+            }
+            cause = inner.source();
+        }
+        None
+    }
+}
+
+impl From<rustls::CertificateError> for CertificateTrouble {
+    fn from(error: rustls::CertificateError) -> Self {
+        use rustls::CertificateError as E;
+        match error {
+            E::UnknownIssuer => Self::UnknownIssuer,
+            E::NotValidForName | E::NotValidForNameContext { .. } => Self::WrongName,
+            E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. } => Self::WrongTime,
+            error => Self::Other(error),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::scripted_hub::{ScriptedHub, answer, ok};
 use crate::client::{ErrorKind, IfMatch, NewDevice};
-use crate::model::{ErrorCode, JobRequest, JobStatus, JobType, MethodRequest, TwinId, TwinPatch};
+use crate::model::{ErrorCode, JobRequest, JobStatus, JobType, JsonObject, MethodRequest, TwinId, TwinPatch};
 
 #[tokio::test]
 async fn every_request_carries_what_the_service_asks_for() {
@@ -92,8 +92,9 @@ async fn a_bulk_call_gives_the_items_that_failed_whatever_form_their_code_has() 
         answer("400 Bad Request", &["iothub-errorcode: BulkRegistryOperationFailure"], failed),
     ])
     .await;
-    let devices: Vec<NewDevice> =
-        (0..101).map(|n| NewDevice { id: format!("d{n}").parse().unwrap(), keys: None }).collect();
+    let devices: Vec<NewDevice> = (0..101)
+        .map(|n| NewDevice { id: format!("d{n}").parse().unwrap(), keys: None, tags: JsonObject::new() })
+        .collect();
     let failures = hub.client().create_devices(&devices).await.unwrap();
     let codes: Vec<_> = failures.iter().map(|failure| (failure.device_id.as_str(), failure.code)).collect();
     assert_eq!(codes, [("a", Some(ErrorCode::DeviceAlreadyExists)), ("b", Some(ErrorCode::DeviceAlreadyExists))]);

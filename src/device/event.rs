@@ -1,0 +1,129 @@
+//! What a device has to tell.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::model::{JsonObject, TwinId};
+use crate::mqtt::ConnAckCode;
+
+/// Something that happened to one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceEvent {
+    /// The device.
+    pub id: Arc<TwinId>,
+    /// What happened.
+    pub kind: DeviceEventKind,
+}
+
+/// What happened to a device.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeviceEventKind {
+    /// The hub accepted the connection.
+    Connected,
+    /// Subscribed, and the twin is read: from here on method calls arrive.
+    Ready {
+        /// Version of the desired properties.
+        desired_version: u64,
+    },
+    /// A direct method was called.
+    MethodCalled {
+        /// The method.
+        name: String,
+        /// What came with it; `null` for nothing.
+        payload: Value,
+    },
+    /// A call was answered.
+    MethodAnswered {
+        /// The method.
+        name: String,
+        /// With which status.
+        status: i64,
+    },
+    /// Desired properties changed.
+    DesiredPatch {
+        /// Their new version.
+        version: u64,
+        /// The patch as the hub sent it, or all desired properties when they were read.
+        patch: JsonObject,
+        /// How the device learned of it.
+        origin: DesiredOrigin,
+    },
+    /// The hub took the reported properties.
+    Reported {
+        /// Their new version.
+        version: Option<u64>,
+    },
+    /// The hub refused the reported properties.
+    ReportRefused {
+        /// With which status.
+        status: u16,
+        /// The hub's words.
+        body: String,
+    },
+    /// The connection is gone and will be made again.
+    Disconnected {
+        /// Why.
+        reason: LossReason,
+        /// After how long.
+        retry_after: Duration,
+    },
+    /// The device will not try again.
+    GaveUp {
+        /// Why.
+        reason: LossReason,
+    },
+}
+
+/// How a device learned of desired properties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DesiredOrigin {
+    /// The hub notified it.
+    Notification,
+    /// It read its twin and found a newer version than it knew.
+    Read,
+}
+
+/// Why a connection ended or was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LossReason {
+    /// The endpoint was not reached.
+    Unreachable(String),
+    /// The server's certificate is not trusted: nothing that passes.
+    Untrusted(String),
+    /// The hub refused the CONNECT.
+    Refused(ConnAckCode),
+    /// The hub closed the connection.
+    Closed,
+    /// The hub closes each connection soon after it was made: mostly a second client with the same identity.
+    ClosedAgainAndAgain,
+    /// The connection broke.
+    Broken(String),
+    /// The hub broke the protocol.
+    Protocol(String),
+    /// An answer did not come in time.
+    NoAnswer(&'static str),
+    /// The token is about to expire; the device reconnects with a new one (DEVICE.md 1.7).
+    TokenRenewal,
+}
+
+impl fmt::Display for LossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) => write!(f, "the hub cannot be reached: {why}"),
+            Self::Untrusted(why) => write!(f, "the hub's certificate is not trusted: {why}"),
+            Self::Refused(code) => write!(f, "the hub refused the connection: {code}"),
+            Self::Closed => f.write_str("the hub closed the connection"),
+            Self::ClosedAgainAndAgain => f.write_str(
+                "the hub closed the connection soon after it was made, several times in a row; \
+                 perhaps another client uses the same identity",
+            ),
+            Self::Broken(why) => write!(f, "the connection broke: {why}"),
+            Self::Protocol(why) => write!(f, "the hub broke the protocol: {why}"),
+            Self::NoAnswer(what) => write!(f, "the hub did not answer {what} in time"),
+            Self::TokenRenewal => f.write_str("the token is renewed"),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::*;
+use crate::device::fake_hub::{FakeHub, device};
+use crate::device::{DeviceEventKind, Endpoint, LossReason};
+use crate::tls::{DevCa, TrustAnchors, client_config, server_config};
+
+/// A listener with TLS and hand-written MQTT.
+struct Listener {
+    ca: DevCa,
+    tcp: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl Listener {
+    async fn bind() -> Self {
+        let ca = DevCa::in_memory(&[], Clock::system().now()).unwrap();
+        let tls = TlsAcceptor::from(server_config(&ca).unwrap());
+        Self { ca, tcp: TcpListener::bind("127.0.0.1:0").await.unwrap(), tls }
+    }
+
+    async fn accept(&self) -> std::io::Result<FakeHub<TlsStream<TcpStream>>> {
+        let (tcp, _) = self.tcp.accept().await.unwrap();
+        Ok(FakeHub(Box::pin(self.tls.accept(tcp)).await?))
+    }
+
+    fn endpoint(&self, trusted: &DevCa) -> Arc<Endpoint> {
+        let tls = client_config(&TrustAnchors::Pem(trusted.ca_pem().as_bytes().to_vec())).unwrap();
+        let port = self.tcp.local_addr().unwrap().port();
+        Arc::new(Endpoint::of_hub(&"127.0.0.1".parse().unwrap(), port, Arc::new(tls)))
+    }
+}
+
+fn start(endpoint: &Arc<Endpoint>, ids: impl Iterator<Item = String>) -> (Fleet, mpsc::Receiver<DeviceEvent>) {
+    let devices = ids.map(|id| device(endpoint, &id)).collect();
+    let (send, events) = mpsc::channel(64);
+    let options = FleetOptions { clock: Clock::system(), rng: Rng::seeded(1), ramp: Ramp::AtOnce };
+    (Fleet::start(devices, options, send), events)
+}
+
+#[tokio::test]
+async fn a_fleet_gets_ready_and_stops_with_a_goodbye_each() {
+    let listener = Listener::bind().await;
+    let (fleet, mut events) = start(&listener.endpoint(&listener.ca), (0..20).map(|n| format!("dev-{n}")));
+    let mut links = Vec::new();
+    for _ in 0..20 {
+        let mut hub = listener.accept().await.unwrap();
+        hub.welcome().await;
+        links.push(hub);
+    }
+    let mut ready = BTreeSet::new();
+    while ready.len() < 20 {
+        let event = events.recv().await.unwrap();
+        if matches!(event.kind, DeviceEventKind::Ready { .. }) {
+            ready.insert(event.id.to_string());
+        }
+    }
+    let goodbyes = async {
+        for hub in &mut links {
+            hub.expect(0xE0, &[]).await;
+        }
+    };
+    tokio::join!(fleet.stop(), goodbyes);
+}
+
+#[tokio::test]
+async fn a_device_comes_back_after_its_hub() {
+    let listener = Listener::bind().await;
+    let (fleet, mut events) = start(&listener.endpoint(&listener.ca), ["d".to_owned()].into_iter());
+    listener.accept().await.unwrap().welcome().await;
+    let mut again = listener.accept().await.unwrap();
+    again.welcome().await;
+    let mut kinds = Vec::new();
+    while kinds.iter().filter(|kind| matches!(kind, DeviceEventKind::Ready { .. })).count() < 2 {
+        kinds.push(events.recv().await.unwrap().kind);
+    }
+    assert!(kinds.iter().any(|kind| matches!(kind, DeviceEventKind::Disconnected { .. })), "{kinds:?}");
+    drop(fleet);
+}
+
+#[tokio::test]
+async fn an_unknown_ca_ends_the_fleet_with_a_hint() {
+    let listener = Listener::bind().await;
+    let stranger = DevCa::in_memory(&[], Clock::system().now()).unwrap();
+    let (fleet, mut events) = start(&listener.endpoint(&stranger), ["d".to_owned()].into_iter());
+    assert!(listener.accept().await.is_err());
+    fleet.ended().await;
+    let DeviceEventKind::GaveUp { reason: LossReason::Untrusted(why) } = events.recv().await.unwrap().kind else {
+        panic!("not given up")
+    };
+    assert!(why.contains("--ca-file"), "{why}");
+}
+
+#[tokio::test]
+async fn nobody_there_is_no_reason_to_give_up_and_a_stop_is_prompt() {
+    let listener = Listener::bind().await;
+    let endpoint = listener.endpoint(&listener.ca);
+    drop(listener);
+    let (fleet, mut events) = start(&endpoint, ["d".to_owned()].into_iter());
+    let first = events.recv().await.unwrap().kind;
+    assert!(matches!(&first, DeviceEventKind::Disconnected { reason: LossReason::Unreachable(_), .. }), "{first:?}");
+    fleet.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ramp_spreads_the_starts() {
+    let listener = Listener::bind().await;
+    let endpoint = listener.endpoint(&listener.ca);
+    let devices = (0..10).map(|n| device(&endpoint, &format!("d{n}"))).collect();
+    let (events, _listening) = mpsc::channel(64);
+    let stop = CancellationToken::new();
+    let surroundings = Surroundings { clock: Clock::system(), events, stop: stop.clone() };
+    let tasks = TaskTracker::new();
+    #[expect(clippy::disallowed_methods, reason = "paused time is tokio's")]
+    let started = tokio::time::Instant::now();
+    let ramp = Ramp::PerSecond(NonZeroU32::new(5).unwrap());
+    start_all(devices, surroundings, Rng::seeded(1), ramp, tasks.clone()).await;
+    let seconds = started.elapsed().as_secs_f64();
+    assert!((1.7..=2.0).contains(&seconds), "ten devices at five a second took {seconds} s");
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
