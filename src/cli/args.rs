@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use super::cmd::apply::ApplyArgs;
 use super::cmd::cancel::CancelArgs;
 use super::cmd::hub::HubArgs;
 use super::cmd::init::InitArgs;
@@ -10,6 +11,7 @@ use super::cmd::query::QueryArgs;
 use super::cmd::results::ResultsArgs;
 use super::cmd::status::StatusArgs;
 use super::cmd::validate::ValidateArgs;
+use super::cmd::watch::WatchArgs;
 use super::exit;
 
 /// Device jobs as code for Azure IoT Hub.
@@ -78,6 +80,10 @@ pub enum OutputFormat {
 pub enum Command {
     /// Check manifests offline: the schema, the service's limits, the query's grammar
     Validate(ValidateArgs),
+    /// Do what manifests say, once, and tell how every device took it
+    Apply(Box<ApplyArgs>),
+    /// Follow a job of the hub to its end
+    Watch(Box<WatchArgs>),
     /// List the hub's jobs
     List(ListArgs),
     /// Show where a job stands

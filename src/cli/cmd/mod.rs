@@ -1,5 +1,6 @@
 //! One file per command; each only wires.
 
+pub mod apply;
 pub mod cancel;
 pub mod hub;
 pub mod init;
@@ -9,3 +10,4 @@ pub mod results;
 pub mod schema;
 pub mod status;
 pub mod validate;
+pub mod watch;
