@@ -86,9 +86,9 @@ pub const ACCEPT_PAUSE_MS: u64 = 250;
 pub const DRAIN_S_MAX: u64 = 5;
 /// Frames queued for one connection before it counts as a slow consumer and is closed (ours; DEVICE.md 10.1).
 pub const CONNECTION_QUEUE_MAX: usize = 256;
-/// How long one write to a device may take before it counts as a slow consumer and is closed, in seconds (ours).
+/// How long one write between hub and device may take before the link counts as dead and is closed, in seconds (ours).
 pub const DEVICE_WRITE_S_MAX: u64 = 30;
-/// How long the hub tries to part from a device in good order, in seconds (ours).
+/// How long hub and device try to part in good order, in seconds (ours).
 pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
 pub const TELEMETRY_KEPT_MAX: usize = 64;
@@ -107,10 +107,6 @@ pub const MQTT_PORT: u16 = 8883;
 pub const CONNACK_S_MAX: u64 = 60;
 /// How long a device waits for SUBACK, for a twin reply and for PINGRESP, in seconds (DEVICE.md 3 and 10.2).
 pub const DEVICE_ANSWER_S_MAX: (u64, u64, u64) = (60, 60, 30);
-/// How long a device may take to write packets before the link counts as dead, in seconds (ours).
-pub const DEVICE_WRITE_S_MAX: u64 = 30;
-/// How long a device takes to say goodbye before it just closes, in seconds (ours).
-pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// First span of a device's reconnect back-off, in milliseconds (ours; the SDKs start at 10 to 100 ms).
 pub const RECONNECT_MS_MIN: u64 = 500;
 /// Largest span of a device's reconnect back-off, in milliseconds (ours; DEVICE.md 3 has 10 s to 100 s).
