@@ -3,6 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::cmd::cancel::CancelArgs;
+use super::cmd::hub::HubArgs;
 use super::cmd::init::InitArgs;
 use super::cmd::list::ListArgs;
 use super::cmd::query::QueryArgs;
@@ -91,4 +92,9 @@ pub enum Command {
     Schema,
     /// Write a commented manifest to start from
     Init(InitArgs),
+    /// Run a local IoT hub until Ctrl-C
+    ///
+    /// Serves the service API over HTTPS and devices over MQTT, prints connection strings and the CA to trust, and says in
+    /// its log what it refused and why. Without --data it forgets everything when it stops.
+    Hub(HubArgs),
 }

@@ -14,6 +14,7 @@ pub mod hub_target;
 pub mod printer;
 pub mod problems;
 pub mod secret_arg;
+pub mod signals;
 pub mod table;
 pub mod trace;
 pub mod words;
@@ -72,5 +73,6 @@ async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Results(args) => cmd::results::run(args, printer).await,
         Command::Cancel(args) => cmd::cancel::run(args, printer).await,
         Command::Query(args) => cmd::query::run(args, printer).await,
+        Command::Hub(args) => cmd::hub::run(args, printer).await,
     }
 }

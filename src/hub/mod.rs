@@ -22,6 +22,10 @@ pub mod ready_file;
 pub mod registry;
 pub mod running;
 pub mod search;
+mod start;
 pub mod store;
 
+pub use config::{CaPlace, HubConfig, Listen};
 pub use error::HubError;
+pub use ready_file::ReadyInfo;
+pub use start::{Hub, HubStartError};

@@ -161,6 +161,14 @@ pub enum Happening {
     },
 }
 
+impl Happening {
+    /// Whether nothing follows for this run.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::RunEnded { .. } | Self::Detached { .. } | Self::RunFailed { .. })
+    }
+}
+
 /// Why nobody looks after a run any longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

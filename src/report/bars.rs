@@ -1,0 +1,192 @@
+//! On a terminal: one bar a job, with what is done, what failed, and the time left.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+
+use super::table::Paint;
+use super::words::{self, Said};
+use super::{Reporter, Voice};
+use crate::model::JobStatistics;
+use crate::run::{Happening, RunEvent};
+
+/// How often a spinner moves while nothing happens.
+const SPIN: Duration = Duration::from_millis(120);
+
+/// Draws one bar a run.
+pub struct Bars<V> {
+    voice: V,
+    screen: MultiProgress,
+    paint: Paint,
+    runs: BTreeMap<String, Run>,
+}
+
+struct Run {
+    bar: ProgressBar,
+    /// When the hub began, for the time left.
+    started: Option<Timestamp>,
+    /// The job's own limit.
+    limit: Option<Duration>,
+    counts: Option<JobStatistics>,
+}
+
+impl<V: Voice> Bars<V> {
+    /// Draws on `target`; warnings and failures go to `voice`, above the bars.
+    #[must_use]
+    pub fn new(target: ProgressDrawTarget, paint: Paint, voice: V) -> Self {
+        Self { voice, screen: MultiProgress::with_draw_target(target), paint, runs: BTreeMap::new() }
+    }
+
+    fn add(&mut self, run_id: &str, name: &str, limit: Option<u64>) {
+        let bar = self.screen.add(ProgressBar::new_spinner());
+        bar.set_style(style("{prefix:.bold} {spinner} {msg}", "{prefix} {spinner} {msg}", self.paint));
+        bar.set_prefix(name.to_owned());
+        bar.enable_steady_tick(SPIN);
+        let run = Run { bar, started: None, limit: limit.map(Duration::from_secs), counts: None };
+        self.runs.insert(run_id.to_owned(), run);
+    }
+
+    fn update(&mut self, event: &RunEvent) {
+        let paint = self.paint;
+        let Some(run) = self.runs.get_mut(&event.run_id) else { return };
+        match &event.what {
+            Happening::Started { .. } => run.started = Some(event.time),
+            Happening::Progress { statistics } => {
+                if run.counts.replace(*statistics).is_none() {
+                    run.bar.set_style(counting(paint));
+                }
+                run.count(event.time);
+            }
+            Happening::ResultsProgress { read, total, seconds_left } => {
+                run.bar.set_length(*total);
+                run.bar.set_position(*read);
+                run.bar.set_message(words::results_progress(*read, *total, *seconds_left));
+            }
+            what if what.is_last() => run.counts = None,
+            _ => {}
+        }
+    }
+
+    /// Says something above the bars.
+    fn aside(&self, speak: impl FnOnce(&V)) {
+        self.screen.suspend(|| speak(&self.voice));
+    }
+}
+
+impl Run {
+    /// Shows the counts and the time left.
+    fn count(&self, now: Timestamp) {
+        let Some(counts) = &self.counts else { return };
+        let done = counts.succeeded_count + counts.failed_count;
+        self.bar.set_length(counts.device_count);
+        self.bar.set_position(done);
+        let elapsed = self.started.map(|start| now.duration_since(start).unsigned_abs()).unwrap_or_default();
+        let left = time_left(done, counts.device_count, elapsed, self.limit);
+        let left = left.map(|left| format!(", {left}")).unwrap_or_default();
+        self.bar.set_message(format!("{}{left}", words::progress(counts)));
+    }
+}
+
+/// What is left at the speed so far, and never more than the job's own limit allows.
+fn time_left(done: u64, total: u64, elapsed: Duration, limit: Option<Duration>) -> Option<String> {
+    if done >= total {
+        return None;
+    }
+    let at_most = limit.map(|limit| limit.saturating_sub(elapsed));
+    if done == 0 || elapsed.is_zero() {
+        return at_most.map(|left| format!("at most {} left", words::duration(left)));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let estimate = elapsed.mul_f64(((total - done) as f64 / done as f64).min(1e6));
+    let left = at_most.map_or(estimate, |at_most| estimate.min(at_most));
+    Some(format!("about {} left", words::duration(left)))
+}
+
+fn counting(paint: Paint) -> ProgressStyle {
+    style("{prefix:.bold} {bar:24.green/dim} {msg}", "{prefix} {bar:24} {msg}", paint).progress_chars("█▉▊▋▌▍▎▏░")
+}
+
+fn style(coloured: &str, plain: &str, paint: Paint) -> ProgressStyle {
+    let template = match paint {
+        Paint::Colours => coloured,
+        Paint::Plain => plain,
+    };
+    ProgressStyle::with_template(template).expect("the templates are right")
+}
+
+impl<V: Voice> Reporter for Bars<V> {
+    fn on(&mut self, event: &RunEvent) {
+        if let Happening::RunPlanned { name, timeout_in_seconds, .. } = &event.what {
+            self.add(&event.run_id, name, *timeout_in_seconds);
+        }
+        self.update(event);
+        let run_id = &event.run_id;
+        match words::said(&event.what) {
+            Some(Said::Plain(text)) => {
+                let Some(run) = self.runs.get(run_id) else { return };
+                if event.what.is_last() {
+                    run.bar.abandon_with_message(text);
+                } else {
+                    run.bar.set_message(text);
+                }
+            }
+            Some(Said::Warning(text)) => self.aside(|voice| voice.warn(&format!("{run_id}: {text}"))),
+            Some(Said::Failure(text, hints)) => {
+                if let Some(run) = self.runs.get(run_id) {
+                    run.bar.finish_and_clear();
+                }
+                self.aside(|voice| voice.fail(&format!("{run_id}: {text}"), &hints));
+            }
+            None => {}
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.runs.values().filter(|run| !run.bar.is_finished()).for_each(|run| run.count(now));
+    }
+
+    fn finish(&mut self) {
+        self.runs.values().filter(|run| !run.bar.is_finished()).for_each(|run| run.bar.abandon());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{Heard, RUN_ID, story};
+
+    #[test]
+    fn the_time_left_follows_the_speed_and_ends_with_the_job() {
+        let seconds = Duration::from_secs;
+        let limit = Some(seconds(60));
+        let cases = [
+            (0, 10, 5, limit, Some("at most 55 s left")),
+            (0, 10, 5, None, None),
+            (5, 10, 20, limit, Some("about 20 s left")),
+            (1, 100, 20, limit, Some("about 40 s left")),
+            (1, 100, 20, None, Some("about 33 min 0 s left")),
+            (10, 10, 20, limit, None),
+            (0, 0, 0, limit, None),
+        ];
+        for (done, total, elapsed, limit, want) in cases {
+            assert_eq!(time_left(done, total, seconds(elapsed), limit).as_deref(), want, "{done} {total} {elapsed}");
+        }
+    }
+
+    #[test]
+    fn a_bar_follows_the_counts_to_the_end() {
+        for paint in [Paint::Plain, Paint::Colours] {
+            let mut bars = Bars::new(ProgressDrawTarget::hidden(), paint, Heard::default());
+            let story = story();
+            story.iter().take(6).for_each(|event| bars.on(event));
+            let bar = bars.runs[RUN_ID].bar.clone();
+            assert_eq!((bar.position(), bar.length()), (2, Some(4)));
+            assert_eq!(bar.message(), "2 of 4 done, 2 running, about 7 s left");
+            story.iter().skip(6).for_each(|event| bars.on(event));
+            assert!(bar.is_finished());
+            assert_eq!(bar.message(), "1 of 4 devices succeeded: 1 rejected, 1 offline, 1 unknown");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A run's story, and somebody who listens: for the reporters' tests.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{Data, Voice};
+use crate::model::{JobStatistics, JobType};
+use crate::run::{DeviceResult, Happening, JobEnd, OutcomeClass, Outcomes, RunEvent};
+
+pub(super) const RUN_ID: &str = "lock-doors-0123456789ab";
+
+/// Remembers what it hears.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    pub(super) fn data(&self) -> Data {
+        let heard = self.clone();
+        Box::new(move |line| heard.hear(line.to_owned()))
+    }
+
+    fn hear(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+impl Voice for Heard {
+    fn say(&self, line: &str) {
+        self.hear(line.to_owned());
+    }
+
+    fn warn(&self, line: &str) {
+        self.hear(format!("warning: {line}"));
+    }
+
+    fn fail(&self, message: &str, hints: &[String]) {
+        self.hear(format!("error: {message}"));
+        hints.iter().for_each(|hint| self.hear(format!("hint: {hint}")));
+    }
+}
+
+/// The time `seconds` into the story.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2026-05-01T02:00:00Z".parse().unwrap();
+    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+pub(super) fn event(seconds: i64, what: Happening) -> RunEvent {
+    RunEvent { time: at(seconds), run_id: RUN_ID.to_owned(), what }
+}
+
+pub(super) fn result(id: &str, outcome: OutcomeClass, status: Option<i64>, reason: Option<&str>) -> DeviceResult {
+    DeviceResult {
+        device_id: id.into(),
+        module_id: None,
+        outcome,
+        status,
+        payload: status.filter(|status| *status != 200).map(|_| json!({"error": "jammed"})),
+        reason: reason.map(str::to_owned),
+        error: None,
+    }
+}
+
+fn counts(succeeded_count: u64, failed_count: u64, running_count: u64) -> Happening {
+    let statistics = JobStatistics { device_count: 4, succeeded_count, failed_count, running_count, pending_count: 0 };
+    Happening::Progress { statistics }
+}
+
+/// A method on four devices: one succeeds, one says no, one is away, one has no row.
+pub(super) fn story() -> Vec<RunEvent> {
+    let planned = Happening::RunPlanned {
+        name: "lock-doors".to_owned(),
+        job_type: JobType::ScheduleDeviceMethod,
+        query_condition: Some("*".to_owned()),
+        listed: None,
+        timeout_in_seconds: Some(60),
+        start_time: None,
+    };
+    let outcomes = Outcomes { succeeded: 1, rejected: 1, offline: 1, unknown: 1, ..Outcomes::default() };
+    vec![
+        event(0, planned),
+        event(0, Happening::Submitted),
+        event(1, Happening::Queued),
+        event(2, Happening::Started { start_time: None }),
+        event(2, counts(0, 0, 4)),
+        event(9, counts(2, 0, 2)),
+        event(60, counts(2, 2, 0)),
+        event(60, Happening::JobEnded { status: JobEnd::Completed, reason: None }),
+        event(61, Happening::DeviceResult(result("door-1", OutcomeClass::Succeeded, Some(200), None))),
+        event(
+            61,
+            Happening::DeviceResult(result(
+                "door-2",
+                OutcomeClass::Rejected,
+                Some(500),
+                Some("the device answered with status 500"),
+            )),
+        ),
+        event(
+            61,
+            Happening::DeviceResult(result(
+                "door-3",
+                OutcomeClass::Offline,
+                None,
+                Some("the device was not online before the deadline"),
+            )),
+        ),
+        event(
+            121,
+            Happening::RunEnded { targets: 4, outcomes, job_status: JobEnd::Completed, reason: None, exit_code: 6 },
+        ),
+    ]
+}
