@@ -1,6 +1,7 @@
 //! One file per command; each only wires.
 
 pub mod cancel;
+pub mod device;
 pub mod hub;
 pub mod init;
 pub mod list;
