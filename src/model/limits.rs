@@ -95,6 +95,9 @@ pub const TAKEOVERS_WINDOW_S: u64 = 60;
 /// Identities whose take-overs the hub remembers (ours).
 pub const TAKEOVERS_NOTED_MAX: usize = 1_024;
 /// How long either end of a device's link tries to part in good order before it just closes, in seconds (ours).
+/// How long one write between hub and device may take before the link counts as dead and is closed, in seconds (ours).
+pub const DEVICE_WRITE_S_MAX: u64 = 30;
+/// How long hub and device try to part in good order, in seconds (ours).
 pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
 pub const TELEMETRY_KEPT_MAX: usize = 64;
