@@ -26,8 +26,8 @@ impl HubError {
 
     /// Adds the reason that only the log shows.
     #[must_use]
-    pub fn because(mut self, reason: impl Into<Box<str>>) -> Self {
-        self.reason = Some(reason.into());
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into().into_boxed_str());
         self
     }
 
