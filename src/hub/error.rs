@@ -40,7 +40,7 @@ impl HubError {
 
     /// The hub is stopping, or its store failed and nothing can be promised any more.
     #[must_use]
-    pub fn unavailable(reason: impl Into<Box<str>>) -> Self {
+    pub fn unavailable(reason: impl Into<String>) -> Self {
         Self::new(ErrorCode::ServiceUnavailable, "The service is unavailable.").because(reason)
     }
 }
