@@ -18,6 +18,7 @@ mod private_file;
 pub mod ready_file;
 pub mod registry;
 pub mod running;
+pub mod search;
 pub mod store;
 
 pub use error::HubError;

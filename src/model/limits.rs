@@ -50,6 +50,8 @@ pub const JOB_HISTORY_DAYS: i64 = 30;
 
 /// Largest page of a query or a job list (REST.md 9).
 pub const PAGE_ITEMS_MAX: usize = 100;
+/// Longest continuation token, in characters (ours: three ids of the longest kind in base64 are well below).
+pub const CONTINUATION_CHARS_MAX: usize = 1_024;
 /// Largest page of the device list (REST.md 8.1).
 pub const DEVICE_LIST_MAX: usize = 1_000;
 /// Most items of one bulk registry call (REST.md 8.4).

@@ -6,7 +6,7 @@ use serde_json::{Number, Value};
 
 use super::ast::{NumericAggregate, Source};
 use super::path::Path;
-use super::query::Query;
+use super::select::Query;
 use crate::model::JsonObject;
 use crate::model::limits::QUERY_GROUP_BYTES_MAX;
 

@@ -8,7 +8,7 @@ use super::ast::{
 };
 use super::condition::Condition;
 use super::path::{Path, Segment, SegmentForm};
-use super::query::Query;
+use super::select::Query;
 
 /// How tightly an expression binds, from OR to a single value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -116,7 +116,7 @@ impl Function {
             Self::IsNull => is(|value| matches!(value, Datum::Null)),
             Self::IsNumber => is(|value| matches!(value, Datum::Number(_))),
             Self::IsObject => is(|value| matches!(value, Datum::Compound(Value::Object(_)))),
-            Self::IsPrimitive => is(|value| value.is_primitive()),
+            Self::IsPrimitive => is(|value| !matches!(value, Datum::Undefined | Datum::Compound(_) | Datum::List(_))),
             Self::IsString => is(|value| matches!(value, Datum::String(_))),
             Self::Concat => concat((0..count).map(argument)),
             Self::Length => match argument(0) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::ast::{ArithmeticOp, Expr, ExprKind, Literal, Selection, Source};
 use super::collection::{Collection, Property};
 use super::path::{Origin, Path};
-use super::query::Query;
+use super::select::Query;
 use super::warning::Warning;
 
 /// Adds the warnings of a whole query.
@@ -80,7 +80,7 @@ fn compared(side: &Expr, other: &Expr, collection: Collection, warnings: &mut Ve
             let warning = Warning::suspicious(side.span.clone(), "nothing compares with undefined, so no row passes");
             warnings.push(warning.with_help("use NOT IS_DEFINED(path)"));
         }
-        (ExprKind::Literal(Literal::Null), ExprKind::Path(_)) if collection != Collection::Jobs => {
+        (ExprKind::Literal(Literal::Null), ExprKind::Path(path)) if is_user_content(path) => {
             let warning = Warning::suspicious(side.span.clone(), "a twin never holds null: setting it removes the key");
             warnings.push(warning.with_help("use NOT IS_DEFINED(path)"));
         }
@@ -134,7 +134,7 @@ fn unknown_help(path: &Path, name: &str, collection: Collection) -> String {
 }
 
 /// The place where a path leaves what the service itself names completely.
-fn unknown_member<'p>(path: &'p Path, collection: Collection) -> Option<(&'static Property, &'p str)> {
+fn unknown_member(path: &Path, collection: Collection) -> Option<(&'static Property, &str)> {
     let (root, below) = path.keys.split_first()?;
     let mut parent = Property::find(collection.properties(), root)?;
     for key in below {
@@ -158,6 +158,11 @@ fn value(path: &Path, literal: &Literal, span: &Range<usize>, collection: Collec
         let warning = Warning::suspicious(span.clone(), message);
         warnings.push(warning.with_help(format!("it is {}", listed.join(", "))));
     }
+}
+
+/// Whether a path leads to what users store in a twin.
+fn is_user_content(path: &Path) -> bool {
+    path.keys.first().is_some_and(|root| matches!(root.as_ref(), "tags" | "properties"))
 }
 
 fn known_values(path: &Path, collection: Collection) -> Option<&'static [&'static str]> {

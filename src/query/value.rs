@@ -91,7 +91,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    pub(super) fn is_primitive(&self) -> bool {
+    fn is_primitive(&self) -> bool {
         matches!(self, Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_))
     }
 

@@ -8,7 +8,7 @@ use crate::query::Collection;
 use crate::query::ast::{Expr, Projection, Selection, Source};
 use crate::query::error::{QueryError, QueryErrorKind};
 use crate::query::path::{Path, Scope};
-use crate::query::query::Query;
+use crate::query::select::Query;
 use crate::query::token::{Symbol, TokenKind};
 use crate::query::warning::Warning;
 

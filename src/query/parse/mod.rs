@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::condition::Condition;
 use super::error::{QueryError, QueryErrorKind};
 use super::path::{Scope, Segment, SegmentForm};
-use super::query::Query;
+use super::select::Query;
 use super::token::{Symbol, Token, TokenKind, tokens};
 use super::warning::{Strictness, Warning};
 use super::{Collection, lint};

@@ -1,0 +1,78 @@
+//! Walks the rows of a query's collection in the order of their keys, skipping what its ids rule out.
+
+use std::ops::ControlFlow;
+
+use serde_json::Value;
+
+use super::continuation::{InvalidContinuation, Place, Position};
+use super::page::SearchError;
+use crate::hub::store::{RowKey, Snapshot, TwinCollection};
+use crate::model::{JobId, TwinId};
+use crate::query::{Collection, KeyRange, Query};
+
+/// Is shown a row with its place and says whether to go on.
+type Visit<'v> = &'v mut dyn FnMut(Place<'_>, Value) -> ControlFlow<()>;
+
+/// Shows the rows after a position that can match; the filter is the visitor's business.
+pub(super) fn walk(
+    snapshot: &Snapshot,
+    query: &Query,
+    after: Option<&Position>,
+    visit: Visit<'_>,
+) -> Result<(), SearchError> {
+    match query.collection() {
+        Collection::Devices => walk_twins(snapshot, TwinCollection::Devices, query, after, visit),
+        Collection::Modules => walk_twins(snapshot, TwinCollection::Modules, query, after, visit),
+        Collection::Jobs => walk_jobs(snapshot, &query.job_range(), after, visit),
+    }
+}
+
+fn walk_twins(
+    snapshot: &Snapshot,
+    collection: TwinCollection,
+    query: &Query,
+    after: Option<&Position>,
+    visit: Visit<'_>,
+) -> Result<(), SearchError> {
+    let after = match after {
+        None => None,
+        Some(Position::Twin(id)) => Some(id),
+        Some(Position::Row(..) | Position::Group) => return Err(InvalidContinuation::Damaged.into()),
+    };
+    let mut show = |id: &TwinId, document| visit(Place::Twin(id), document);
+    Ok(snapshot.scan_twins(collection, &query.key_range(), after, &mut show)?)
+}
+
+fn walk_jobs(
+    snapshot: &Snapshot,
+    jobs: &KeyRange,
+    after: Option<&Position>,
+    visit: Visit<'_>,
+) -> Result<(), SearchError> {
+    let after = match after {
+        None => None,
+        Some(Position::Row(job, target)) => Some(RowKey { job: job.clone(), target: target.clone() }),
+        Some(Position::Twin(_) | Position::Group) => return Err(InvalidContinuation::Damaged.into()),
+    };
+    let KeyRange::Ids(ids) = jobs else {
+        let mut show = |key: &RowKey, row| visit(Place::Row(key), row);
+        return Ok(snapshot.scan_rows(None, after.as_ref(), &mut show)?);
+    };
+    // What is no legal job id names no job.
+    for job in ids.iter().filter_map(|id| id.parse::<JobId>().ok()) {
+        let start = match &after {
+            Some(after) if job < after.job => continue,
+            Some(after) if job == after.job => Some(after),
+            _ => None,
+        };
+        let mut flow = ControlFlow::Continue(());
+        snapshot.scan_rows(Some(&job), start, &mut |key, row| {
+            flow = visit(Place::Row(key), row);
+            flow
+        })?;
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
