@@ -4,6 +4,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::cmd::apply::ApplyArgs;
 use super::cmd::cancel::CancelArgs;
+use super::cmd::device::DeviceArgs;
 use super::cmd::hub::HubArgs;
 use super::cmd::init::InitArgs;
 use super::cmd::list::ListArgs;
@@ -98,6 +99,8 @@ pub enum Command {
     Schema,
     /// Write a commented manifest to start from
     Init(InitArgs),
+    /// Simulate devices: one by its connection string, or a fleet of a hub
+    Device(Box<DeviceArgs>),
     /// Run a local IoT hub until Ctrl-C
     ///
     /// Serves the service API over HTTPS and devices over MQTT, prints connection strings and the CA to trust, and says in

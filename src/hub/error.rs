@@ -12,8 +12,8 @@ pub struct HubError {
     pub code: ErrorCode,
     /// What the caller reads, as the service would say it.
     pub message: String,
-    /// What only our log says: the reason that the real hub would hide.
-    pub reason: Option<String>,
+    /// What only our log says: the reason that the real hub would hide. Boxed: errors travel in every `Result`.
+    pub reason: Option<Box<str>>,
     /// The `info` member of nested method errors (REST.md 3.1), for instance `{"timeout":"00:00:00"}`.
     pub info: Option<Value>,
 }
@@ -27,7 +27,7 @@ impl HubError {
     /// Adds the reason that only the log shows.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
+        self.reason = Some(reason.into().into_boxed_str());
         self
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -99,15 +98,14 @@ impl Hub {
         let stop = CancellationToken::new();
         let mut edges = JoinSet::new();
         let telemetry = Arc::new(Telemetry::default());
-        let edge = Arc::new(DeviceEdge {
-            engine: engine.clone(),
-            policies: Arc::clone(&policies),
-            hosts: Arc::clone(&hosts),
-            clock: config.clock.clone(),
-            rng: config.rng.clone(),
-            telemetry: Arc::clone(&telemetry),
-            next_connection: AtomicU64::new(1),
-        });
+        let edge = Arc::new(DeviceEdge::new(
+            engine.clone(),
+            Arc::clone(&policies),
+            Arc::clone(&hosts),
+            config.clock.clone(),
+            config.rng.clone(),
+            Arc::clone(&telemetry),
+        ));
         let (device_stop, device_tls) = (stop.clone(), Arc::clone(&tls));
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
             mqtt::serve(stream, peer, Arc::clone(&edge), device_stop.clone())

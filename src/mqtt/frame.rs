@@ -84,7 +84,7 @@ impl ServerPacket {
 fn take(sender: Sender, buffer: &mut BytesMut) -> Result<Option<v4::Packet>, FrameError> {
     // The first byte alone can damn a packet; waiting for the rest of it would be a gift to whoever sent it.
     let Some(&first) = buffer.first() else { return Ok(None) };
-    let packet = strict::name(first >> 4)?;
+    let packet = strict::check_first(sender, first)?;
     let header = match mqttbytes::check(buffer.iter(), MQTT_PACKET_BYTES_MAX) {
         Ok(header) => header,
         Err(mqttbytes::Error::InsufficientBytes(_)) => return Ok(None),

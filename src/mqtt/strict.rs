@@ -144,8 +144,8 @@ pub(super) enum Sender {
     Server,
 }
 
-/// Checks one whole packet: `first` is the first byte of the fixed header, `body` what follows the remaining length.
-pub(super) fn check(sender: Sender, first: u8, body: &[u8]) -> Result<(), FrameError> {
+/// Checks the first byte of the fixed header, which alone can damn a packet, and gives the packet's name.
+pub(super) fn check_first(sender: Sender, first: u8) -> Result<&'static str, FrameError> {
     let (number, flags) = (first >> 4, first & 0x0F);
     let packet = name(number)?;
     match (sender, number) {
@@ -159,9 +159,13 @@ pub(super) fn check(sender: Sender, first: u8, body: &[u8]) -> Result<(), FrameE
         8 | 10 => 0b0010,
         _ => 0,
     };
-    if flags != required_flags {
-        return Err(FrameError::HeaderFlags { packet });
-    }
+    if flags == required_flags { Ok(packet) } else { Err(FrameError::HeaderFlags { packet }) }
+}
+
+/// Checks one whole packet: `first` is the first byte of the fixed header, `body` what follows the remaining length.
+pub(super) fn check(sender: Sender, first: u8, body: &[u8]) -> Result<(), FrameError> {
+    let packet = check_first(sender, first)?;
+    let (number, flags) = (first >> 4, first & 0x0F);
     let mut fields = Fields { packet, rest: body };
     match number {
         1 => check_connect(&mut fields)?,
@@ -176,7 +180,7 @@ pub(super) fn check(sender: Sender, first: u8, body: &[u8]) -> Result<(), FrameE
     if fields.rest.is_empty() { Ok(()) } else { Err(FrameError::TrailingBytes { packet }) }
 }
 
-pub(super) fn name(number: u8) -> Result<&'static str, FrameError> {
+fn name(number: u8) -> Result<&'static str, FrameError> {
     const NAMES: [&str; 14] = [
         "CONNECT",
         "CONNACK",

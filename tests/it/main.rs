@@ -1,8 +1,11 @@
 //! The one integration binary: a module for each thing a user touches, all through the real binary and real sockets.
 
+mod hub_command;
+mod hub_mqtt;
 mod main_job;
 mod python_pair;
 mod refusals;
 mod restart;
 mod support;
 mod tidy;
+mod validate;

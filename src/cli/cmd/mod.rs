@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod cancel;
+pub mod device;
 pub mod hub;
 pub mod init;
 pub mod list;

@@ -1,15 +1,21 @@
-//! How the edges reach the engine: one thread that owns it, one commit for each batch of commands.
+//! How the edges reach the engine: asynchronous calls into its thread's bounded queue.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::command::{Command, Reply};
 use super::session::{SessionKind, SessionOpened};
+use super::writer::{Envelope, Order, start_writer};
 use crate::hub::HubError;
 use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::registry::{Identity, IdentityDraft, IfMatch};
 use crate::hub::store::{Snapshot, Store, StoreError};
+use crate::model::limits::ENGINE_QUEUE_MAX;
 use crate::model::{
-    Clock, JobId, JobRequest, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, TwinId, TwinPatch,
+    Clock, ErrorCode, JobId, JobRequest, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, TwinId, TwinPatch,
 };
 use crate::mqtt::Subscription;
 
@@ -28,6 +34,10 @@ pub struct EngineOptions {
 #[derive(Clone)]
 pub struct EngineHandle {
     store: Store,
+    clock: Clock,
+    queue: SyncSender<Envelope>,
+    room: Arc<Semaphore>,
+    ended: watch::Receiver<()>,
 }
 
 impl EngineHandle {
@@ -35,15 +45,42 @@ impl EngineHandle {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read or the thread cannot be started.
-    pub fn start(store: Store, _options: EngineOptions) -> Result<Self, StoreError> {
-        Ok(Self { store })
+    pub fn start(store: Store, options: EngineOptions) -> Result<Self, StoreError> {
+        let clock = options.clock.clone();
+        // One place more than there are callers: it is for the order to stop.
+        let (queue, orders) = std::sync::mpsc::sync_channel(ENGINE_QUEUE_MAX + 1);
+        let ended = start_writer(store.clone(), options, orders)?;
+        Ok(Self { store, clock, queue, room: Arc::new(Semaphore::new(ENGINE_QUEUE_MAX)), ended })
+    }
+
+    async fn order(&self, order: Order) -> Result<(), HubError> {
+        let place = Arc::clone(&self.room).acquire_owned().await.map_err(|_| stopped())?;
+        self.queue.try_send(Envelope { order, place: Some(place) }).map_err(|_| stopped())
+    }
+
+    async fn ask(&self, command: Command, mailbox: Option<mpsc::Sender<Notice>>) -> Result<Reply, HubError> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Carry { command: Box::new(command), mailbox, reply }).await?;
+        answer.await.map_err(|_| stopped())?
     }
 
     /// Stops the thread after the commands already queued; later calls get `ServiceUnavailable`.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        self.room.close();
+        // A full queue has an order to stop in it already.
+        let _ = self.queue.try_send(Envelope { order: Order::Stop, place: None });
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+    }
 
-    /// Lets the engine look at its clock now: for clocks that somebody drives. Returns after what fell due is committed.
-    pub async fn wake(&self) {}
+    /// Lets the engine look at its clock now, for clocks that somebody drives; returns when it has nothing left to do.
+    pub async fn wake(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.order(Order::Wake(reply)).await.is_ok() {
+            // An engine that ended has nothing left to do either.
+            let _ = answer.await;
+        }
+    }
 
     /// A consistent view of the store for reads, which never go through the engine.
     ///
@@ -54,83 +91,112 @@ impl EngineHandle {
     }
 
     /// Notes that an identity sent something (telemetry, a twin read): moves `lastActivityTime`, in memory only.
-    pub fn active(&self, _id: &TwinId) {}
+    pub fn active(&self, id: &TwinId) {
+        self.store.presence().active(id, self.clock.now());
+    }
 
     /// Registers a device or module that must not exist yet (REST.md 8.1, 8.2).
     ///
     /// # Errors
     /// `DeviceAlreadyExists`, `ModuleAlreadyExistsOnDevice`, `DeviceNotFound` for a module's device,
     /// `TooManyModulesOnDevice`, `ArgumentInvalid` for a module id of the service's own.
-    pub async fn create_identity(&self, _draft: IdentityDraft) -> Result<Identity, HubError> {
-        Err(unfinished())
+    pub async fn create_identity(&self, draft: IdentityDraft) -> Result<Identity, HubError> {
+        match self.ask(Command::CreateIdentity(draft), None).await? {
+            Reply::Identity(it) => Ok(*it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Replaces a device or module that must exist (REST.md 8.1); disabling it closes its connections.
     ///
     /// # Errors
     /// `DeviceNotFound`, `ModuleNotFound`, `PreconditionFailed`.
-    pub async fn replace_identity(&self, _draft: IdentityDraft, _if_match: IfMatch) -> Result<Identity, HubError> {
-        Err(unfinished())
+    pub async fn replace_identity(&self, draft: IdentityDraft, if_match: IfMatch) -> Result<Identity, HubError> {
+        match self.ask(Command::ReplaceIdentity { draft, if_match }, None).await? {
+            Reply::Identity(it) => Ok(*it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Deletes an identity with its twin, session and, of a device, modules; closes their connections.
     ///
     /// # Errors
     /// `DeviceNotFound`, `ModuleNotFound`, `PreconditionFailed`, also for [`IfMatch::Absent`].
-    pub async fn delete_identity(&self, _id: TwinId, _if_match: IfMatch) -> Result<(), HubError> {
-        Err(unfinished())
+    pub async fn delete_identity(&self, id: TwinId, if_match: IfMatch) -> Result<(), HubError> {
+        self.ask(Command::DeleteIdentity { id, if_match }, None).await.map(drop)
     }
 
     /// Merges a back-end patch (REST.md 6.4) and gives the whole twin document.
     ///
     /// # Errors
     /// `DeviceNotFound`, also for modules; `PreconditionFailed`; `ArgumentInvalid` for a broken limit.
-    pub async fn patch_twin(&self, _id: TwinId, _patch: TwinPatch, _if_match: IfMatch) -> Result<Value, HubError> {
-        Err(unfinished())
+    pub async fn patch_twin(&self, id: TwinId, patch: TwinPatch, if_match: IfMatch) -> Result<Value, HubError> {
+        match self.ask(Command::PatchTwin { id, patch, if_match }, None).await? {
+            Reply::Document(it) => Ok(it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Replaces tags and desired properties as a whole: a section left out becomes empty (REST.md 6.4).
     ///
     /// # Errors
     /// As [`Self::patch_twin`].
-    pub async fn replace_twin(&self, _id: TwinId, _content: TwinPatch, _if_match: IfMatch) -> Result<Value, HubError> {
-        Err(unfinished())
+    pub async fn replace_twin(&self, id: TwinId, content: TwinPatch, if_match: IfMatch) -> Result<Value, HubError> {
+        match self.ask(Command::ReplaceTwin { id, content, if_match }, None).await? {
+            Reply::Document(it) => Ok(it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Merges a device's patch of its reported properties; `base_version` makes it conditional. Gives the new `$version`.
     ///
     /// # Errors
     /// `DeviceNotFound`, `PreconditionFailed`, `ArgumentInvalid` (DEVICE.md 2.9).
-    pub async fn report(&self, _id: TwinId, _patch: JsonObject, _base_version: Option<u64>) -> Result<u64, HubError> {
-        Err(unfinished())
+    pub async fn report(&self, id: TwinId, patch: JsonObject, base_version: Option<u64>) -> Result<u64, HubError> {
+        match self.ask(Command::Report { id, patch, base_version }, None).await? {
+            Reply::Version(it) => Ok(it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Calls a direct method; returns when the device answered or time ran out (REST.md 7).
     ///
     /// # Errors
     /// `DeviceNotFound`, `ModuleNotFound`, `DeviceNotOnline`, `GatewayTimeout`, `DeviceMaximumInflightMethodExceeded`.
-    pub async fn invoke_method(&self, _target: TwinId, _request: MethodRequest) -> Result<MethodResponse, HubError> {
-        Err(unfinished())
+    pub async fn invoke_method(&self, target: TwinId, request: MethodRequest) -> Result<MethodResponse, HubError> {
+        match self.ask(Command::InvokeMethod { target, request }, None).await? {
+            Reply::Method(it) => Ok(it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Takes a device's answer; late and unknown calls are ignored, the first answer wins (DEVICE.md 2.7).
-    pub async fn method_answered(&self, _connection: ConnectionId, _call: CallId, _response: MethodResponse) {}
+    pub async fn method_answered(&self, connection: ConnectionId, call: CallId, response: MethodResponse) {
+        // A hub that stopped has told the caller already.
+        let _ = self.ask(Command::MethodAnswered { connection, call, response }, None).await;
+    }
 
     /// Takes a job in and gives the short answer of the service (REST.md 4.4).
     ///
     /// # Errors
     /// `JobAlreadyExists`, `ArgumentInvalid`, `GenericBadRequest`, `PreconditionFailed` for a condition that is too long,
     /// `ThrottlingMaxActiveJobCountExceeded`.
-    pub async fn create_job(&self, _request: JobRequest) -> Result<JobResponse, HubError> {
-        Err(unfinished())
+    pub async fn create_job(&self, request: JobRequest) -> Result<JobResponse, HubError> {
+        match self.ask(Command::CreateJob(request), None).await? {
+            Reply::Job(it) => Ok(*it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Cancels a job that does not run yet (REST.md 4.7).
     ///
     /// # Errors
     /// `JobNotFound`, `OperationNotAllowedInCurrentState`.
-    pub async fn cancel_job(&self, _id: JobId) -> Result<JobResponse, HubError> {
-        Err(unfinished())
+    pub async fn cancel_job(&self, id: JobId) -> Result<JobResponse, HubError> {
+        match self.ask(Command::CancelJob(id), None).await? {
+            Reply::Job(it) => Ok(*it),
+            other => Err(astray(&other)),
+        }
     }
 
     /// Opens the connection of an identity that the edge has authenticated; an older one gets [`Notice::Close`].
@@ -139,42 +205,54 @@ impl EngineHandle {
     /// `DeviceNotFound`, `DeviceDisabled`.
     pub async fn connect(
         &self,
-        _id: TwinId,
-        _connection: ConnectionId,
-        _session: SessionKind,
-        _mailbox: mpsc::Sender<Notice>,
+        id: TwinId,
+        connection: ConnectionId,
+        session: SessionKind,
+        mailbox: mpsc::Sender<Notice>,
     ) -> Result<SessionOpened, HubError> {
-        Err(unfinished())
+        match self.ask(Command::Connect { id, connection, session }, Some(mailbox)).await? {
+            Reply::Session(it) => Ok(it),
+            other => Err(astray(&other)),
+        }
     }
 
-    /// Adds subscriptions with their granted QoS; what waited for them is sent after this returns.
+    /// Adds subscriptions with their granted QoS. What waited for them lands in the mailbox when this returns: the edge
+    /// writes its SUBACK before it looks there.
     ///
     /// # Errors
-    /// `ArgumentInvalid` past [`SUBSCRIPTIONS_MAX`](crate::model::limits::SUBSCRIPTIONS_MAX); the edge closes then.
+    /// `DeviceConnectionClosedRemotely` when the hub has closed the connection in the meantime.
     pub async fn subscribe(
         &self,
-        _connection: ConnectionId,
-        _subscriptions: Vec<(Subscription, u8)>,
+        connection: ConnectionId,
+        subscriptions: Vec<(Subscription, u8)>,
     ) -> Result<(), HubError> {
-        Err(unfinished())
+        self.ask(Command::Subscribe { connection, subscriptions }, None).await.map(drop)
     }
 
     /// Removes subscriptions; those that are not there are ignored.
     ///
     /// # Errors
-    /// `ServiceUnavailable` only.
+    /// As [`Self::subscribe`].
     pub async fn unsubscribe(
         &self,
-        _connection: ConnectionId,
-        _subscriptions: Vec<Subscription>,
+        connection: ConnectionId,
+        subscriptions: Vec<Subscription>,
     ) -> Result<(), HubError> {
-        Err(unfinished())
+        self.ask(Command::Unsubscribe { connection, subscriptions }, None).await.map(drop)
     }
 
     /// Says that a connection is gone, however it went. Calls under way over it fail.
-    pub async fn disconnect(&self, _connection: ConnectionId) {}
+    pub async fn disconnect(&self, connection: ConnectionId) {
+        // A hub that stopped knows of no connections.
+        let _ = self.ask(Command::Disconnect(connection), None).await;
+    }
 }
 
-fn unfinished() -> HubError {
-    HubError::unavailable("the engine is not started")
+fn stopped() -> HubError {
+    HubError::unavailable("the engine has stopped")
+}
+
+/// A command whose answer is of another kind: a fault of ours.
+fn astray(reply: &Reply) -> HubError {
+    HubError::new(ErrorCode::ServerError, "An internal error occurred.").because(format!("unexpected reply {reply:?}"))
 }

@@ -1,8 +1,6 @@
-//! One device connection: CONNECT, then packets, notices and deadlines until something ends it.
+//! A connection that was let in: packets, notices and deadlines until something ends it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,174 +8,36 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::authenticate::{Admission, Gate, authenticate};
+use super::edge::{DeviceEdge, LOG};
 use super::ending::Ending;
 use super::error_body::error_body;
-use super::session::{Action, Session, TwinReply};
+use super::session::{Action, Closing, Session, TwinReply};
 use super::stream::DeviceStream;
-use super::telemetry::{Telemetry, TelemetryMessage};
-use crate::auth::AcceptedHosts;
+use super::telemetry::TelemetryMessage;
 use crate::hub::HubError;
-use crate::hub::engine::{EngineHandle, SessionKind};
+use crate::hub::engine::EngineHandle;
 use crate::hub::notice::{ConnectionId, Notice};
-use crate::hub::policies::Policies;
 use crate::hub::store::StoreError;
-use crate::model::limits::{
-    CONNECT_PACKET_S_MAX, CONNECTION_QUEUE_MAX, DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, KEEP_ALIVE_S_CAP,
-};
-use crate::model::{Clock, ErrorCode, Rng, TwinId};
-use crate::mqtt::{
-    ClientPacket, ConnAckCode, Connect, PacketStream, PropertyBag, QoS, ServerPacket, StreamError, Upstream, Will,
-};
-
-/// What all device connections of a hub share.
-pub struct DeviceEdge {
-    /// The engine.
-    pub engine: EngineHandle,
-    /// The policies that tokens may name.
-    pub policies: Arc<Policies>,
-    /// The names that user names and tokens may use.
-    pub hosts: Arc<AcceptedHosts>,
-    /// The one clock.
-    pub clock: Clock,
-    /// For tracking ids.
-    pub rng: Rng,
-    /// Where device-to-cloud messages go.
-    pub telemetry: Arc<Telemetry>,
-    /// Numbers connections; starts at 1.
-    pub next_connection: AtomicU64,
-}
-
-/// Speaks with one device until it ends. Returns when the socket is closed and the engine knows.
-pub async fn serve<S: DeviceStream>(stream: S, peer: SocketAddr, edge: Arc<DeviceEdge>, stop: CancellationToken) {
-    let mut stream = PacketStream::new(stream);
-    // Boxed like everything that is rare: what an idle connection costs is what its task holds.
-    let Some(mut live) = Box::pin(open(&mut stream, peer, &edge, &stop)).await else { return };
-    let ending = live.run(&mut stream, &edge, &stop).await;
-    Box::pin(live.close(&mut stream, &edge, peer, &ending)).await;
-}
+use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEOVERS_OF_A_FIGHT, TAKEOVERS_WINDOW_S};
+use crate::model::{ErrorCode, TwinId};
+use crate::mqtt::{PacketStream, PropertyBag, QoS, ServerPacket, Upstream, Will};
 
 /// A device that was let in.
-struct Live {
-    id: TwinId,
-    connection: ConnectionId,
-    session: Session,
-    mailbox: mpsc::Receiver<Notice>,
+pub(super) struct Live {
+    pub(super) id: TwinId,
+    pub(super) connection: ConnectionId,
+    pub(super) session: Session,
+    pub(super) mailbox: mpsc::Receiver<Notice>,
     /// How long the device may be silent.
-    silence_max: Duration,
+    pub(super) silence_max: Duration,
     /// When its token stops being good.
-    refused_from: Timestamp,
-    will: Option<Box<Will>>,
-}
-
-/// Waits for CONNECT and answers it; nothing when the device was not let in.
-async fn open<S: DeviceStream>(
-    stream: &mut PacketStream<S>,
-    peer: SocketAddr,
-    edge: &DeviceEdge,
-    stop: &CancellationToken,
-) -> Option<Live> {
-    let first = tokio::select! {
-        () = stop.cancelled() => return None,
-        first = timeout(Duration::from_secs(CONNECT_PACKET_S_MAX), stream.read_client_packet()) => first,
-    };
-    let connect = match first {
-        Ok(Ok(Some(ClientPacket::Connect(connect)))) => connect,
-        Ok(Ok(Some(_))) => {
-            tracing::warn!(target: LOG, %peer, "closed: the first packet must be CONNECT");
-            return None;
-        }
-        // Port scanners and health checks do that.
-        Ok(Ok(None)) => {
-            tracing::debug!(target: LOG, %peer, "closed by the peer before CONNECT");
-            return None;
-        }
-        Ok(Err(error)) => {
-            tracing::warn!(target: LOG, %peer, %error, "closed: no CONNECT that could be read");
-            if let StreamError::Frame(frame) = &error
-                && let Some(code) = frame.connack()
-            {
-                refuse(stream, code).await;
-            }
-            return None;
-        }
-        Err(_) => {
-            tracing::warn!(target: LOG, %peer, "closed: no CONNECT within {CONNECT_PACKET_S_MAX} s");
-            return None;
-        }
-    };
-    stream.io().acknowledge_at_once();
-    match admit(*connect, peer, edge, stop).await {
-        Ok((live, session_present)) => {
-            let connack = ServerPacket::ConnAck { session_present, code: ConnAckCode::Accepted };
-            if let Err(ending) = write(stream, &[connack]).await {
-                let mut live = live;
-                live.close(stream, edge, peer, &ending).await;
-                return None;
-            }
-            Some(live)
-        }
-        Err(code) => {
-            refuse(stream, code).await;
-            None
-        }
-    }
-}
-
-/// Checks a CONNECT and opens its session, or says which code to refuse it with.
-async fn admit(
-    connect: Connect,
-    peer: SocketAddr,
-    edge: &DeviceEdge,
-    stop: &CancellationToken,
-) -> Result<(Live, bool), ConnAckCode> {
-    let client_id = &connect.client_id;
-    if stop.is_cancelled() {
-        tracing::info!(target: LOG, client_id, %peer, "refused: the hub is stopping");
-        return Err(ConnAckCode::ServerUnavailable);
-    }
-    let gate = Gate { policies: &edge.policies, hosts: &edge.hosts, now: edge.clock.now() };
-    let look_up = |id: &TwinId| edge.engine.snapshot()?.identity(id);
-    let Admission { id, refused_from, client_type } =
-        authenticate::<StoreError>(&connect, gate, look_up).map_err(|refusal| {
-            let code = if refusal.is_transient() { ConnAckCode::ServerUnavailable } else { ConnAckCode::NotAuthorized };
-            tracing::warn!(target: LOG, client_id, %peer, reason = %refusal, "refused: {code}");
-            code
-        })?;
-    let connection = ConnectionId(edge.next_connection.fetch_add(1, Ordering::Relaxed));
-    let (sender, mailbox) = mpsc::channel(CONNECTION_QUEUE_MAX);
-    let kind = if connect.clean_session { SessionKind::Clean } else { SessionKind::Persistent };
-    let opened = edge.engine.connect(id.clone(), connection, kind, sender).await.map_err(|error| {
-        let gone =
-            matches!(error.code, ErrorCode::DeviceNotFound | ErrorCode::ModuleNotFound | ErrorCode::DeviceDisabled);
-        let code = if gone { ConnAckCode::NotAuthorized } else { ConnAckCode::ServerUnavailable };
-        tracing::warn!(target: LOG, client_id, %peer, reason = %error, "refused: {code}");
-        code
-    })?;
-    tracing::info!(
-        target: LOG,
-        device = %id,
-        %peer,
-        client = client_type.as_deref().unwrap_or("unknown"),
-        session_present = opened.session_present,
-        "connected"
-    );
-    let restored = opened.subscriptions.into_iter().map(|(subscription, qos)| (subscription, quality(qos))).collect();
-    let live = Live {
-        session: Session::new(id.clone(), restored),
-        id,
-        connection,
-        mailbox,
-        silence_max: silence_max(connect.keep_alive_s),
-        refused_from,
-        will: connect.will.map(Box::new),
-    };
-    Ok((live, opened.session_present))
+    pub(super) refused_from: Timestamp,
+    pub(super) will: Option<Box<Will>>,
 }
 
 impl Live {
     /// Runs the conversation until something ends it.
-    async fn run<S: DeviceStream>(
+    pub(super) async fn run<S: DeviceStream>(
         &mut self,
         stream: &mut PacketStream<S>,
         edge: &DeviceEdge,
@@ -288,7 +148,7 @@ impl Live {
     }
 
     /// Tells the engine, sends the will and closes the socket.
-    async fn close<S: DeviceStream>(
+    pub(super) async fn close<S: DeviceStream>(
         &mut self,
         stream: &mut PacketStream<S>,
         edge: &DeviceEdge,
@@ -299,6 +159,16 @@ impl Live {
             tracing::warn!(target: LOG, device = %self.id, %peer, reason = %ending, "closed");
         } else {
             tracing::info!(target: LOG, device = %self.id, %peer, reason = %ending, "closed");
+        }
+        if matches!(ending, Ending::Session(Closing::Ordered(_)))
+            && edge.takeovers.note(&self.id, edge.clock.monotonic())
+        {
+            tracing::warn!(
+                target: LOG,
+                device = %self.id,
+                "the hub took {TAKEOVERS_OF_A_FIGHT} connections of this identity away within {TAKEOVERS_WINDOW_S} s; \
+                 do two clients use its credentials?"
+            );
         }
         edge.engine.disconnect(self.connection).await;
         if ending.sends_will()
@@ -313,9 +183,6 @@ impl Live {
     }
 }
 
-/// The log target that product.md promises.
-const LOG: &str = "iotjob::hub::mqtt";
-
 fn read_twin(engine: &EngineHandle, id: &TwinId) -> Result<serde_json::Value, HubError> {
     let failed = |error: StoreError| {
         HubError::new(ErrorCode::ServerError, "the twin could not be read").because(error.to_string())
@@ -327,7 +194,11 @@ fn read_twin(engine: &EngineHandle, id: &TwinId) -> Result<serde_json::Value, Hu
     })
 }
 
-async fn write<S: DeviceStream>(stream: &mut PacketStream<S>, packets: &[ServerPacket]) -> Result<(), Ending> {
+/// Writes packets together, in bounded time.
+pub(super) async fn write<S: DeviceStream>(
+    stream: &mut PacketStream<S>,
+    packets: &[ServerPacket],
+) -> Result<(), Ending> {
     if packets.is_empty() {
         return Ok(());
     }
@@ -337,32 +208,9 @@ async fn write<S: DeviceStream>(stream: &mut PacketStream<S>, packets: &[ServerP
     }
 }
 
-/// Answers a CONNECT with a refusal and closes.
-async fn refuse<S: DeviceStream>(stream: &mut PacketStream<S>, code: ConnAckCode) {
-    let farewell = async {
-        stream.write(&[ServerPacket::ConnAck { session_present: false, code }]).await?;
-        stream.shutdown().await?;
-        // Closing on unread input would reset the connection, and the device might never see the code.
-        while stream.read_client_packet().await?.is_some() {}
-        Ok::<(), StreamError>(())
-    };
-    // A device that is gone already does not miss its answer.
-    let _ = timeout(Duration::from_secs(DEVICE_FAREWELL_S_MAX), farewell).await;
-}
-
-/// One and a half times the interval of the device, within the service's cap (DEVICE.md 1.5).
-fn silence_max(keep_alive_s: u16) -> Duration {
-    let cap = Duration::from_secs(KEEP_ALIVE_S_CAP);
-    if keep_alive_s == 0 { cap } else { (Duration::from_secs(keep_alive_s.into()) * 3 / 2).min(cap) }
-}
-
 fn number(qos: QoS) -> u8 {
     match qos {
         QoS::AtMostOnce => 0,
         QoS::AtLeastOnce | QoS::ExactlyOnce => 1,
     }
-}
-
-fn quality(number: u8) -> QoS {
-    if number == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce }
 }

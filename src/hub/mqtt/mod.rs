@@ -6,12 +6,15 @@
 
 mod authenticate;
 mod connection;
+mod edge;
 mod ending;
 mod error_body;
+mod open;
 mod session;
 mod stream;
+mod takeovers;
 mod telemetry;
 
-pub use connection::{DeviceEdge, serve};
+pub use edge::{DeviceEdge, serve};
 pub use stream::DeviceStream;
 pub use telemetry::{Telemetry, TelemetryMessage};

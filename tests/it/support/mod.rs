@@ -3,3 +3,4 @@
 pub(crate) mod env;
 pub(crate) mod filters;
 pub(crate) mod process;
+pub(crate) mod raw_mqtt;

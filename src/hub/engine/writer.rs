@@ -1,0 +1,270 @@
+//! The engine's thread: takes a batch of orders, lets the engine carry them out, commits once, and only then lets
+//! replies, notices and completions go.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+
+use super::command::{Command, Completion, Effects, Reply, Ticket};
+use super::{Engine, EngineOptions};
+use crate::hub::HubError;
+use crate::hub::notice::{ConnectionId, Notice};
+use crate::hub::store::{Store, StoreError, Touched, WriteTables};
+use crate::model::Clock;
+use crate::model::limits::{ENGINE_BATCH_MAX, ENGINE_SLEEP_S_MAX};
+
+type ReplySender = oneshot::Sender<Result<Reply, HubError>>;
+
+/// What the thread is asked to do.
+pub(super) enum Order {
+    /// Carry out a command and answer.
+    Carry {
+        /// The command.
+        command: Box<Command>,
+        /// Where a new connection's notices go.
+        mailbox: Option<mpsc::Sender<Notice>>,
+        /// Who asked.
+        reply: ReplySender,
+    },
+    /// Look at the clock; answer when there is nothing left to do.
+    Wake(oneshot::Sender<()>),
+    /// End, after what was queued before.
+    Stop,
+}
+
+/// An order and the place in the queue that it holds until it is answered.
+pub(super) struct Envelope {
+    pub(super) order: Order,
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+/// Whether the thread goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Going {
+    On,
+    ToStop,
+}
+
+struct Writer {
+    store: Store,
+    clock: Clock,
+    engine: Engine,
+    orders: Receiver<Envelope>,
+    mailboxes: HashMap<ConnectionId, mpsc::Sender<Notice>>,
+    callers: HashMap<Ticket, ReplySender>,
+    wakers: Vec<oneshot::Sender<()>>,
+    /// Connections that do not take their notices: the engine hears of them in the next batch.
+    lost: Vec<ConnectionId>,
+}
+
+/// What a batch has to say once it is durable.
+#[derive(Default)]
+struct Outbox {
+    replies: Vec<(ReplySender, Result<Reply, HubError>, Option<OwnedSemaphorePermit>)>,
+    mailboxes: Vec<(ConnectionId, mpsc::Sender<Notice>)>,
+    effects: Effects,
+}
+
+/// Starts the thread; the receiver ends when the thread has.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read or there is no thread to be had.
+pub(super) fn start_writer(
+    store: Store,
+    options: EngineOptions,
+    orders: Receiver<Envelope>,
+) -> Result<watch::Receiver<()>, StoreError> {
+    let batch = store.begin()?;
+    let engine = Engine::restore(options.rng, &mut batch.tables(&store)?, options.clock.now())?;
+    batch.commit()?;
+    let mut writer = Writer {
+        store,
+        clock: options.clock,
+        engine,
+        orders,
+        mailboxes: HashMap::new(),
+        callers: HashMap::new(),
+        wakers: Vec::new(),
+        lost: Vec::new(),
+    };
+    let (running, ended) = watch::channel(());
+    let run = move || {
+        if let Err(error) = writer.run() {
+            tracing::error!(error = error.chain(), "the store failed; the hub carries out nothing more");
+        }
+        // First everything that holds the store, then the word that it is free.
+        drop(writer);
+        drop(running);
+    };
+    std::thread::Builder::new().name("hub-engine".to_owned()).spawn(run).map_err(StoreError::Thread)?;
+    Ok(ended)
+}
+
+impl Writer {
+    fn run(&mut self) -> Result<(), StoreError> {
+        loop {
+            let (orders, going) = self.collect();
+            self.carry_out(orders)?;
+            if going == Going::ToStop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until there is something to do; takes what is queued, up to a batch.
+    fn collect(&mut self) -> (Vec<Envelope>, Going) {
+        let mut orders = Vec::new();
+        let first = match self.patience() {
+            Some(Duration::ZERO) => None,
+            Some(patience) => match self.orders.recv_timeout(patience) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return (orders, Going::ToStop),
+            },
+            None => match self.orders.recv() {
+                Ok(order) => Some(order),
+                Err(_) => return (orders, Going::ToStop),
+            },
+        };
+        let mut next = match first {
+            Some(order) => Ok(order),
+            None => self.orders.try_recv(),
+        };
+        loop {
+            match next {
+                Ok(Envelope { order: Order::Stop, .. }) | Err(TryRecvError::Disconnected) => {
+                    return (orders, Going::ToStop);
+                }
+                Err(TryRecvError::Empty) => return (orders, Going::On),
+                Ok(order) => orders.push(order),
+            }
+            if orders.len() == ENGINE_BATCH_MAX {
+                return (orders, Going::On);
+            }
+            next = self.orders.try_recv();
+        }
+    }
+
+    /// How long to wait for an order; `None` is for ever.
+    fn patience(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        if self.engine.has_work(now) || !self.lost.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let due = self.engine.next_timer()?;
+        let left = Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO);
+        Some(left.min(Duration::from_secs(ENGINE_SLEEP_S_MAX)))
+    }
+
+    fn carry_out(&mut self, orders: Vec<Envelope>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut outbox = Outbox::default();
+        if !orders.is_empty() || !self.lost.is_empty() || self.engine.has_work(now) {
+            let store = self.store.clone();
+            let batch = store.begin()?;
+            let touched = {
+                let mut tables = batch.tables(&store)?;
+                for connection in std::mem::take(&mut self.lost) {
+                    let applied = self.engine.apply(Command::Disconnect(connection), &mut tables, now)?;
+                    outbox.add(applied.effects);
+                }
+                for envelope in orders {
+                    self.carry_out_one(envelope, &mut tables, &mut outbox)?;
+                }
+                outbox.add(self.engine.advance(&mut tables, now)?);
+                self.engine.flush(&mut tables)?;
+                tables.touched()
+            };
+            if touched == Touched::Yes {
+                batch.commit()?;
+            }
+        }
+        self.release(outbox);
+        if !self.engine.has_work(self.clock.now()) && self.lost.is_empty() {
+            for waker in self.wakers.drain(..) {
+                // Who gave up waiting needs no word.
+                let _ = waker.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out_one(
+        &mut self,
+        envelope: Envelope,
+        tables: &mut WriteTables<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let (command, mailbox, reply) = match envelope.order {
+            Order::Carry { command, mailbox, reply } => (command, mailbox, reply),
+            Order::Wake(waker) => {
+                self.wakers.push(waker);
+                return Ok(());
+            }
+            Order::Stop => return Ok(()),
+        };
+        let connecting = match &*command {
+            Command::Connect { connection, .. } => Some(*connection),
+            _ => None,
+        };
+        if let Command::Disconnect(connection) = &*command {
+            self.mailboxes.remove(connection);
+        }
+        let applied = self.engine.apply(*command, tables, self.clock.now())?;
+        outbox.add(applied.effects);
+        if let (Some(connection), Some(mailbox), Ok(_)) = (connecting, mailbox, &applied.reply) {
+            outbox.mailboxes.push((connection, mailbox));
+        }
+        match applied.reply {
+            Ok(Reply::Later(ticket)) => {
+                self.callers.insert(ticket, reply);
+            }
+            answer => outbox.replies.push((reply, answer, envelope.place)),
+        }
+        Ok(())
+    }
+
+    /// Lets everything go that the commit has made true.
+    fn release(&mut self, outbox: Outbox) {
+        self.mailboxes.extend(outbox.mailboxes);
+        for (reply, answer, place) in outbox.replies {
+            // Who gave up waiting needs no answer.
+            let _ = reply.send(answer);
+            drop(place);
+        }
+        for (connection, notice) in outbox.effects.notices {
+            self.notify(connection, notice);
+        }
+        for Completion { ticket, result } in outbox.effects.completions {
+            if let Some(caller) = self.callers.remove(&ticket) {
+                let _ = caller.send(result.map(Reply::Method));
+            }
+        }
+    }
+
+    /// Puts a notice into a connection's mailbox. A full one is a slow consumer, which loses its connection: the edge
+    /// sees the mailbox end (DEVICE.md 10.1).
+    fn notify(&mut self, connection: ConnectionId, notice: Notice) {
+        let Some(mailbox) = self.mailboxes.get(&connection) else { return };
+        let closing = matches!(notice, Notice::Close { .. });
+        match mailbox.try_send(notice) {
+            Ok(()) if !closing => return,
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::warn!(connection = connection.0, "closed: the device does not read what it is sent");
+                self.lost.push(connection);
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => self.lost.push(connection),
+        }
+        self.mailboxes.remove(&connection);
+    }
+}
+
+impl Outbox {
+    fn add(&mut self, effects: Effects) {
+        self.effects.notices.extend(effects.notices);
+        self.effects.completions.extend(effects.completions);
+    }
+}

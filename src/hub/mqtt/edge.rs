@@ -1,0 +1,65 @@
+//! The device edge: what its connections share, and the life of one of them from accept to close.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio_util::sync::CancellationToken;
+
+use super::open::open;
+use super::stream::DeviceStream;
+use super::takeovers::Takeovers;
+use super::telemetry::Telemetry;
+use crate::auth::AcceptedHosts;
+use crate::hub::engine::EngineHandle;
+use crate::hub::policies::Policies;
+use crate::model::{Clock, Rng};
+use crate::mqtt::PacketStream;
+
+/// The log target that product.md promises.
+pub(super) const LOG: &str = "iotjob::hub::mqtt";
+
+/// What all device connections of a hub share.
+pub struct DeviceEdge {
+    pub(super) engine: EngineHandle,
+    /// The policies that tokens may name.
+    pub(super) policies: Arc<Policies>,
+    /// The names that user names and tokens may use.
+    pub(super) hosts: Arc<AcceptedHosts>,
+    pub(super) clock: Clock,
+    /// For tracking ids.
+    pub(super) rng: Rng,
+    /// Where device-to-cloud messages go.
+    pub(super) telemetry: Arc<Telemetry>,
+    /// Numbers connections.
+    pub(super) next_connection: AtomicU64,
+    pub(super) takeovers: Takeovers,
+}
+
+impl DeviceEdge {
+    /// An edge without connections.
+    #[must_use]
+    pub fn new(
+        engine: EngineHandle,
+        policies: Arc<Policies>,
+        hosts: Arc<AcceptedHosts>,
+        clock: Clock,
+        rng: Rng,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let (next_connection, takeovers) = (AtomicU64::new(1), Takeovers::default());
+        Self { engine, policies, hosts, clock, rng, telemetry, next_connection, takeovers }
+    }
+}
+
+/// Speaks with one device until it ends. Returns when the socket is closed and the engine knows.
+pub async fn serve<S: DeviceStream>(stream: S, peer: SocketAddr, edge: Arc<DeviceEdge>, stop: CancellationToken) {
+    let mut stream = PacketStream::new(stream);
+    // Boxed like everything that is rare: what an idle connection costs is what its task holds.
+    let Some(mut live) = Box::pin(open(&mut stream, peer, &edge, &stop)).await else { return };
+    let ending = live.run(&mut stream, &edge, &stop).await;
+    Box::pin(live.close(&mut stream, &edge, peer, &ending)).await;
+}
+
+#[cfg(test)]
+mod tests;

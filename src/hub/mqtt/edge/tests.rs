@@ -1,0 +1,137 @@
+//! Deadlines of a connection, with tokio's time paused: hours pass in no time, and only when nothing else can happen.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::io::{DuplexStream, duplex};
+
+use super::*;
+use crate::auth::{Resource, SasToken, generate_key_pair};
+use crate::hub::engine::EngineOptions;
+use crate::hub::registry::{Authentication, IdentityDraft};
+use crate::hub::store::Store;
+use crate::model::{IdentityStatus, SymmetricKey, TwinId};
+use crate::mqtt::{ClientPacket, ConnAckCode, Connect, Login, Password, ServerPacket};
+
+const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// A clock that goes as tokio's does.
+#[expect(clippy::disallowed_methods, reason = "the paused time of tokio is what this clock shows")]
+fn paused_clock() -> Clock {
+    let origin = tokio::time::Instant::now();
+    Clock::driven(START, move || tokio::time::Instant::now().duration_since(origin))
+}
+
+struct Bench {
+    edge: Arc<DeviceEdge>,
+    key: SymmetricKey,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        // The engine has a thread and a clock of its own: paused time belongs to this one.
+        let options = EngineOptions { clock: Clock::system(), rng: Rng::seeded(1) };
+        let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
+        let keys = generate_key_pair().unwrap();
+        let draft = IdentityDraft {
+            id: TwinId::device("d1".parse().unwrap()),
+            status: IdentityStatus::Enabled,
+            status_reason: None,
+            authentication: Authentication::Sas(keys.clone()),
+            iot_edge: false,
+            device_scope: None,
+            parent_scopes: Vec::new(),
+            managed_by: None,
+        };
+        engine.create_identity(draft).await.unwrap();
+        let edge = DeviceEdge::new(
+            engine,
+            Arc::new(Policies::new(Vec::new())),
+            Arc::new(AcceptedHosts::of(["localhost"])),
+            paused_clock(),
+            Rng::seeded(2),
+            Arc::new(Telemetry::default()),
+        );
+        Self { edge: Arc::new(edge), key: keys.primary_key }
+    }
+
+    /// A device whose token is good for `token_s` seconds, connected.
+    async fn connect(&self, keep_alive_s: u16, token_s: i64) -> PacketStream<DuplexStream> {
+        let mut device = self.dial(CancellationToken::new());
+        let expiry = Timestamp::from_second(START.as_second() + token_s).unwrap();
+        let token = SasToken::sign(&Resource::parse("localhost/devices/d1"), &self.key, None, expiry);
+        let connect = Connect {
+            client_id: "d1".to_owned(),
+            clean_session: true,
+            keep_alive_s,
+            login: Some(Login {
+                user_name: "localhost/d1/?api-version=2021-04-12".to_owned(),
+                password: Some(Password::new(token.expose().to_owned())),
+            }),
+            will: None,
+        };
+        device.write(&[ClientPacket::Connect(Box::new(connect))]).await.unwrap();
+        let accepted = ServerPacket::ConnAck { session_present: false, code: ConnAckCode::Accepted };
+        assert_eq!(device.read_server_packet().await.unwrap(), Some(accepted));
+        device
+    }
+
+    fn dial(&self, stop: CancellationToken) -> PacketStream<DuplexStream> {
+        let (near, far) = duplex(64 * 1024);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        tokio::spawn(serve(far, peer, Arc::clone(&self.edge), stop));
+        PacketStream::new(near)
+    }
+
+    fn elapsed_s(&self) -> u64 {
+        (self.edge.clock.now().as_second() - START.as_second()).unsigned_abs()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_a_connection_after_one_and_a_half_intervals_and_never_later_than_the_cap() {
+    let token_s = 1_000_000;
+    for (keep_alive_s, seconds) in [(10, 15), (1_177, 1_765), (1_178, 1_767), (u16::MAX, 1_767), (0, 1_767)] {
+        let bench = Bench::new().await;
+        let mut device = bench.connect(keep_alive_s, token_s).await;
+        assert_eq!(device.read_server_packet().await.unwrap(), None);
+        assert_eq!(bench.elapsed_s(), seconds, "keep-alive {keep_alive_s}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_in_time_keeps_a_connection() {
+    let bench = Bench::new().await;
+    let mut device = bench.connect(10, 1_000_000).await;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(14)).await;
+        device.write(&[ClientPacket::PingReq]).await.unwrap();
+        assert_eq!(device.read_server_packet().await.unwrap(), Some(ServerPacket::PingResp));
+    }
+    assert_eq!(bench.elapsed_s(), 280);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_with_its_token_and_five_minutes_of_grace() {
+    let bench = Bench::new().await;
+    let mut device = bench.connect(600, 60).await;
+    assert_eq!(device.read_server_packet().await.unwrap(), None);
+    assert_eq!(bench.elapsed_s(), 360);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_sends_connect_is_closed() {
+    let bench = Bench::new().await;
+    let mut device = bench.dial(CancellationToken::new());
+    assert_eq!(device.read_server_packet().await.unwrap(), None);
+    assert_eq!(bench.elapsed_s(), 30);
+}
+
+#[tokio::test]
+async fn a_stopping_hub_closes_at_once() {
+    let bench = Bench::new().await;
+    let stop = CancellationToken::new();
+    let mut device = bench.dial(stop.clone());
+    stop.cancel();
+    assert_eq!(device.read_server_packet().await.unwrap(), None);
+}
