@@ -65,8 +65,6 @@ pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const HTTP_HEAD_S_MAX: u64 = 120;
 /// How long the body of a request may take, in seconds (ours).
 pub const HTTP_BODY_S_MAX: u64 = 60;
-/// Longest continuation token that a caller may send back, in bytes (ours).
-pub const CONTINUATION_BYTES_MAX: usize = 4 * 1024;
 
 /// Largest MQTT packet either side reads, in bytes (DEVICE.md 8.4, 10.2).
 pub const MQTT_PACKET_BYTES_MAX: usize = 300 * 1024;

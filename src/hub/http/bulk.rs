@@ -64,7 +64,7 @@ pub(super) async fn post(State(hub): State<HttpState>, JsonBody(body): JsonBody)
         match carry_out(&hub, item).await {
             Ok(None) => {}
             Ok(Some(warning)) => {
-                warnings.push(entry(&device, module, "warning", "DeviceRegisteredWithoutTwin", &warning))
+                warnings.push(entry(&device, module, "warning", "DeviceRegisteredWithoutTwin", &warning));
             }
             Err(Refusal { error, .. }) => {
                 let why = error.reason.as_deref().unwrap_or(&error.message);

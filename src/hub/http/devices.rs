@@ -1,6 +1,6 @@
 //! `/devices`: device identities one by one, and the list (REST.md 8.1).
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::ETAG;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::HttpState;
 use super::answer;
 use super::error::Refusal;
-use super::extract::{Precondition, Target};
+use super::extract::{Parameters, Precondition, Target};
 use super::identity_body::IdentityBody;
 use super::identity_document::{Never, document};
 use super::json::JsonBody;
@@ -66,7 +66,10 @@ pub(super) struct Top {
 }
 
 /// `GET /devices?top=n`: 1 to 1,000, anything else means 1,000.
-pub(super) async fn list(State(hub): State<HttpState>, Query(Top { top }): Query<Top>) -> Result<Response, Refusal> {
+pub(super) async fn list(
+    State(hub): State<HttpState>,
+    Parameters(Top { top }): Parameters<Top>,
+) -> Result<Response, Refusal> {
     let limit = top
         .and_then(|text| text.parse::<usize>().ok())
         .filter(|top| (1..=DEVICE_LIST_MAX).contains(top))

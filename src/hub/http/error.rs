@@ -33,7 +33,7 @@ pub(super) enum Envelope {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
     /// What is wrong.
-    pub(super) error: HubError,
+    pub(super) error: Box<HubError>,
     /// Who says so.
     pub(super) envelope: Envelope,
 }
@@ -51,7 +51,7 @@ pub(super) struct Tracking {
 
 impl From<HubError> for Refusal {
     fn from(error: HubError) -> Self {
-        Self { error, envelope: Envelope::Gateway }
+        Self { error: Box::new(error), envelope: Envelope::Gateway }
     }
 }
 
@@ -73,7 +73,7 @@ impl Refusal {
 
     /// The same refusal, said by another part of the service.
     #[must_use]
-    pub(super) fn from_the(mut self, envelope: Envelope) -> Self {
+    pub(super) fn said_by(mut self, envelope: Envelope) -> Self {
         self.envelope = envelope;
         self
     }
@@ -90,7 +90,7 @@ impl Refusal {
 
     /// The body.
     pub(super) fn body(&self, tracking: &Tracking) -> Value {
-        let HubError { code, message, .. } = &self.error;
+        let HubError { code, message, .. } = &*self.error;
         let plain = format!("ErrorCode:{};{message}", code.name());
         match self.envelope {
             Envelope::Gateway => ordinary(&plain, &tracking.gateway_id()),
@@ -172,7 +172,7 @@ mod tests {
             json!({"Message": "ErrorCode:DeviceNotFound;d1", "ExceptionMessage": format!("Tracking ID:{A}")})
         );
         assert_eq!(
-            refusal.from_the(Envelope::TwinStore).body(&tracking())["ExceptionMessage"],
+            refusal.said_by(Envelope::TwinStore).body(&tracking())["ExceptionMessage"],
             json!(format!("Tracking ID:{B}"))
         );
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn method_errors_are_a_text_inside_message() {
         let mut refusal = Refusal::new(ErrorCode::DeviceNotOnline, "Timed out waiting for device to connect.")
-            .from_the(Envelope::Nested);
+            .said_by(Envelope::Nested);
         refusal.error.info = Some(json!({"timeout": "00:00:00"}));
         let body = refusal.body(&tracking());
         assert_eq!(body["ExceptionMessage"], "");
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn job_errors_hold_the_job_services_own() {
         let refusal =
-            Refusal::new(ErrorCode::ThrottlingMaxActiveJobCountExceeded, "full").from_the(Envelope::JobService);
+            Refusal::new(ErrorCode::ThrottlingMaxActiveJobCountExceeded, "full").said_by(Envelope::JobService);
         let message = refusal.body(&tracking())["Message"].as_str().unwrap().to_owned();
         let (head, inner) = message.split_once('{').unwrap();
         assert_eq!(head, "ErrorCode:ThrottlingMaxActiveJobCountExceeded;Error: TooManyRequests ");
@@ -211,7 +211,7 @@ mod tests {
         for envelope in [Envelope::Gateway, Envelope::TwinStore, Envelope::Flat, Envelope::Nested, Envelope::JobService]
         {
             assert!(
-                !refusal.clone().from_the(envelope).body(&tracking()).to_string().contains("detail"),
+                !refusal.clone().said_by(envelope).body(&tracking()).to_string().contains("detail"),
                 "{envelope:?}"
             );
         }

@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::error::Refusal;
 use crate::hub::registry::IfMatch;
@@ -33,6 +34,36 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
         let device: DeviceId = path.device.parse().map_err(bad_id)?;
         let module: Option<ModuleId> = path.module.map(|module| module.parse()).transpose().map_err(bad_id)?;
         Ok(Self(TwinId { device, module }))
+    }
+}
+
+/// The one parameter of a path, decoded: a job's id.
+#[derive(Debug)]
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(segment)) => Ok(Self(segment)),
+            Err(rejection) => Err(Refusal::argument(rejection.body_text())),
+        }
+    }
+}
+
+/// The query parameters that an endpoint knows; others are ignored.
+#[derive(Debug)]
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(Refusal::argument(rejection.body_text())),
+        }
     }
 }
 

@@ -82,7 +82,7 @@ fn twin_job(body: Value) -> Result<TwinJob, Refusal> {
         return Err(Refusal::argument(format!(
             "The job is a forced update, which only accepts '*' as the twin's etag, not '{other}'."
         ))
-        .from_the(Envelope::JobService));
+        .said_by(Envelope::JobService));
     }
     job.etag = Some("*".to_owned());
     if let Some(properties) = &mut job.properties {

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::answer;
 use super::error::{Envelope, Refusal};
+use super::extract::{Parameters, Segment};
 use super::job_body::JobBody;
 use super::json::JsonBody;
 use super::paging::{PageRequest, bad_continuation, page};
+use crate::hub::store::Snapshot;
 use crate::model::{ErrorCode, JobId, JobResponse, JobStatus, JobType, WireTime};
 
 /// Types that the service knows besides the two that jobs v2 schedules (REST.md 4.2).
@@ -35,18 +37,18 @@ const OTHER_TYPES: [&str; 12] = [
 /// `PUT /jobs/v2/{id}`: the answer is short and always says `queued` (REST.md 4.4).
 pub(super) async fn put(
     State(hub): State<HttpState>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     body: JsonBody,
 ) -> Result<Response, Refusal> {
     let id: JobId = id.parse().map_err(|error| Refusal::argument(format!("{error}")))?;
     let request = body.read::<JobBody>()?.request(id)?;
     let created = hub.engine.create_job(request).await;
-    let job = created.map_err(|error| Refusal::from(error).from_the(Envelope::JobService))?;
+    let job = created.map_err(|error| Refusal::from(error).said_by(Envelope::JobService))?;
     Ok(answer::ok(&json!({"jobId": job.job_id, "type": job.job_type, "status": job.status})))
 }
 
 /// `GET /jobs/v2/{id}`: an id that nobody knows is answered too (REST.md 4.7).
-pub(super) async fn get(State(hub): State<HttpState>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn get(State(hub): State<HttpState>, Segment(id): Segment) -> Result<Response, Refusal> {
     let unknown = json!({"jobId": id, "type": JobType::Unknown, "status": JobStatus::Unknown});
     let Ok(id) = id.parse::<JobId>() else { return Ok(answer::ok(&unknown)) };
     match hub.read(move |snapshot| snapshot.job(&id)).await? {
@@ -56,7 +58,7 @@ pub(super) async fn get(State(hub): State<HttpState>, Path(id): Path<String>) ->
 }
 
 /// `POST /jobs/v2/{id}/cancel`, with any body or none.
-pub(super) async fn cancel(State(hub): State<HttpState>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn cancel(State(hub): State<HttpState>, Segment(id): Segment) -> Result<Response, Refusal> {
     let id: JobId = id.parse().map_err(|_| Refusal::new(ErrorCode::JobNotFound, id))?;
     Ok(answer::ok(&hub.engine.cancel_job(id).await?))
 }
@@ -71,13 +73,13 @@ pub(super) struct Filter {
 /// `GET /jobs/v2/query`: a bare array, newest first, paged by headers (REST.md 4.8).
 pub(super) async fn list(
     State(hub): State<HttpState>,
-    Query(filter): Query<Filter>,
+    Parameters(filter): Parameters<Filter>,
     request: PageRequest,
 ) -> Result<Response, Refusal> {
     let wanted_type = filter.job_type.as_deref().filter(|text| !text.is_empty()).map(type_of).transpose()?;
     let wanted_status = filter.job_status.as_deref().filter(|text| !text.is_empty()).map(status_of).transpose()?;
     let after = request.continuation.as_deref().map(Place::read).transpose()?;
-    let mut jobs = hub.read(|snapshot| snapshot.jobs()).await?;
+    let mut jobs = hub.read(Snapshot::jobs).await?;
     jobs.retain(|job| {
         wanted_type.is_none_or(|wanted| wanted == job.job_type)
             && wanted_status.is_none_or(|wanted| wanted == job.status)

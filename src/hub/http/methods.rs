@@ -23,7 +23,7 @@ pub(super) async fn invoke(
         let request = body.read::<MethodBody>()?.check()?;
         Ok(hub.engine.invoke_method(id, request).await?)
     };
-    let answered = invoked.await.map_err(|refusal: Refusal| refusal.from_the(Envelope::Nested))?;
+    let answered = invoked.await.map_err(|refusal: Refusal| refusal.said_by(Envelope::Nested))?;
     Ok(answer::ok(&answered))
 }
 

@@ -19,6 +19,7 @@ mod json;
 mod methods;
 mod modules;
 mod paging;
+mod query;
 mod router;
 mod serve;
 mod state;

@@ -27,9 +27,6 @@ pub(super) async fn put(
     body: JsonBody,
 ) -> Result<Response, Refusal> {
     parent_opens(&hub, &id).await?;
-    if id.module.as_ref().is_some_and(|module| module.as_str().starts_with('$')) {
-        return Err(Refusal::argument("Module ids that begin with '$' belong to the service."));
-    }
     let draft = body.read::<IdentityBody>()?.draft(id)?;
     let (identity, never) = match if_match {
         IfMatch::Absent => {
@@ -47,7 +44,7 @@ pub(super) async fn put(
 fn creation_refused(error: HubError) -> Refusal {
     let refusal = Refusal::from(error);
     match refusal.error.code {
-        ErrorCode::ModuleAlreadyExistsOnDevice => refusal.from_the(Envelope::Flat),
+        ErrorCode::ModuleAlreadyExistsOnDevice => refusal.said_by(Envelope::Flat),
         _ => refusal,
     }
 }

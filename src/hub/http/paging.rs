@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::answer;
 use super::error::Refusal;
-use crate::model::limits::{CONTINUATION_BYTES_MAX, PAGE_ITEMS_MAX};
+use crate::model::limits::{CONTINUATION_CHARS_MAX, PAGE_ITEMS_MAX};
 
 const MAX_ITEM_COUNT: HeaderName = HeaderName::from_static("x-ms-max-item-count");
 const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation");
@@ -42,7 +42,7 @@ impl PageRequest {
             },
         };
         let continuation = text(headers, &CONTINUATION)?.map(str::to_owned);
-        if continuation.as_ref().is_some_and(|token| token.len() > CONTINUATION_BYTES_MAX) {
+        if continuation.as_ref().is_some_and(|token| token.len() > CONTINUATION_CHARS_MAX) {
             return Err(bad_continuation());
         }
         Ok(Self { items, continuation })

@@ -12,7 +12,7 @@ use super::HttpState;
 use super::answer::{self, finish};
 use super::authorize::{Group, require};
 use super::error::{Envelope, Refusal};
-use super::{bulk, devices, jobs, methods, modules, statistics, twins};
+use super::{bulk, devices, jobs, methods, modules, query, statistics, twins};
 use crate::hub::HubError;
 use crate::model::ErrorCode;
 
@@ -29,7 +29,7 @@ fn at(path: &'static str, group: Group, verbs: MethodRouter<HttpState>) -> Endpo
 
 /// Everything that is served to callers with credentials. A trailing slash means nothing (REST.md 1.1).
 fn endpoints() -> Vec<Endpoint> {
-    use Group::{Jobs, Methods, RegistryRead, RegistryWrite, Statistics, Twins};
+    use Group::{Jobs, Methods, Query, RegistryRead, RegistryWrite, Statistics, Twins};
     use routing::{get, patch, post, put};
     let twin_verbs = || get(twins::get).merge(patch(twins::patch)).put(twins::put).post(twins::post);
     vec![
@@ -38,6 +38,8 @@ fn endpoints() -> Vec<Endpoint> {
         at("/devices", RegistryWrite, post(bulk::post)),
         at("/devices/{device}", RegistryRead, get(devices::get)),
         at("/devices/{device}", RegistryWrite, put(devices::put).delete(devices::delete)),
+        // Queries (REST.md 9): POST /devices/query
+        at("/devices/{device}", Query, post(query::post)),
         at("/devices/{device}/modules", RegistryRead, get(modules::list)),
         at("/devices/{device}/modules/{module}", RegistryRead, get(modules::get)),
         at("/devices/{device}/modules/{module}", RegistryWrite, put(modules::put).delete(modules::delete)),
@@ -82,7 +84,7 @@ async fn healthz(axum::extract::State(hub): axum::extract::State<HttpState>) -> 
 /// The answer of ASP.NET's router to a verb that a resource does not take (REST.md 3.1).
 pub(super) fn not_supported(method: &Method) -> Refusal {
     let text = format!("The requested resource does not support http method '{method}'.");
-    Refusal::new(ErrorCode::GenericMethodNotAllowed, text).from_the(Envelope::Routing)
+    Refusal::new(ErrorCode::GenericMethodNotAllowed, text).said_by(Envelope::Routing)
 }
 
 async fn not_found(request: Request) -> Refusal {

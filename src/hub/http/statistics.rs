@@ -7,10 +7,11 @@ use serde_json::json;
 use super::HttpState;
 use super::answer;
 use super::error::Refusal;
+use crate::hub::store::Snapshot;
 
 /// `GET /statistics/devices`.
 pub(super) async fn devices(State(hub): State<HttpState>) -> Result<Response, Refusal> {
-    let counts = hub.read(|snapshot| snapshot.counts()).await?;
+    let counts = hub.read(Snapshot::counts).await?;
     Ok(answer::ok(&json!({
         "totalDeviceCount": counts.devices,
         "enabledDeviceCount": counts.enabled,
@@ -20,6 +21,6 @@ pub(super) async fn devices(State(hub): State<HttpState>) -> Result<Response, Re
 
 /// `GET /statistics/service`.
 pub(super) async fn service(State(hub): State<HttpState>) -> Result<Response, Refusal> {
-    let counts = hub.read(|snapshot| snapshot.counts()).await?;
+    let counts = hub.read(Snapshot::counts).await?;
     Ok(answer::ok(&json!({"connectedDeviceCount": counts.connected})))
 }

@@ -65,5 +65,5 @@ pub(super) async fn post(
 }
 
 fn of_the_twin_store(error: HubError) -> Refusal {
-    Refusal::from(error).from_the(Envelope::TwinStore)
+    Refusal::from(error).said_by(Envelope::TwinStore)
 }

@@ -1,6 +1,9 @@
 //! The router as a whole, without sockets: a hub in memory, and requests as the wire would bring them.
 
 mod authorization;
+mod golden;
+mod odd_bodies;
+mod online;
 mod shapes;
 mod wire;
 
@@ -25,6 +28,7 @@ use crate::model::{Clock, Rng, SymmetricKey};
 /// A hub without sockets, at a time that the test drives.
 struct TestHub {
     router: Router,
+    engine: EngineHandle,
     policies: Arc<Policies>,
     seconds: Arc<AtomicU64>,
 }
@@ -53,8 +57,8 @@ impl TestHub {
         let options = EngineOptions { clock: clock.clone(), rng: rng.clone() };
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let hosts = Arc::new(AcceptedHosts::of(["localhost", "127.0.0.1", "::1", "my-hub.local"]));
-        let state = HttpState { engine, policies: Arc::clone(&policies), hosts, clock, rng };
-        Self { router: router(state), policies, seconds }
+        let state = HttpState { engine: engine.clone(), policies: Arc::clone(&policies), hosts, clock, rng };
+        Self { router: router(state), engine, policies, seconds }
     }
 
     fn key(&self, policy: &str) -> SymmetricKey {

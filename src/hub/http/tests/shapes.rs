@@ -61,6 +61,8 @@ async fn ids_are_decoded_and_checked() {
         ("/devices/a%20b", "400 ArgumentInvalid"),
         ("/devices/a%2Fb", "400 ArgumentInvalid"),
         ("/devices/%FF", "400 ArgumentInvalid"),
+        ("/jobs/v2/%FF", "400 ArgumentInvalid"),
+        ("/devices?top=1&top=2", "400 ArgumentInvalid"),
         ("/twins/d/modules/%24edgeAgent", "404 DeviceNotFound"),
         ("/twins/d/modules/$edgeAgent", "404 DeviceNotFound"),
     ] {

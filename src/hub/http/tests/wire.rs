@@ -43,8 +43,13 @@ impl Served {
 
     /// Sends one request on a connection and reads the head and body of its answer.
     async fn exchange(&self, stream: &mut TlsStream<TcpStream>, line: &str) -> String {
+        self.exchange_with(stream, line, "").await
+    }
+
+    /// The same with further headers, each with its line end.
+    async fn exchange_with(&self, stream: &mut TlsStream<TcpStream>, line: &str, headers: &str) -> String {
         let token = self.hub.token("iothubowner");
-        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n\r\n");
+        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         loop {
@@ -105,4 +110,16 @@ async fn a_client_that_does_not_trust_the_ca_harms_nobody() {
     assert!(TlsConnector::from(Arc::new(config)).connect(name, tcp).await.is_err());
     let mut stream = served.connect().await;
     assert!(served.exchange(&mut stream, "GET /healthz").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_204_ends_with_its_head_and_the_connection_goes_on() {
+    let served = served().await;
+    assert_eq!(served.hub.ask(Method::PUT, "/devices/d1", "{}").await.status, 200);
+    let mut stream = served.connect().await;
+    let line = "DELETE /devices/d1?api-version=2021-04-12";
+    let answer = served.exchange_with(&mut stream, line, "If-Match: \"*\"\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 204 No Content\r\n"), "{answer}");
+    assert!(!answer.contains("content-type"), "{answer}");
+    assert!(served.exchange(&mut stream, "GET /devices?api-version=2021-04-12").await.ends_with("[]"));
 }
