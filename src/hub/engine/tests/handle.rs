@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use redb::backends::InMemoryBackend;
 use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
