@@ -2,7 +2,9 @@
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use super::cmd::apply::ApplyArgs;
 use super::cmd::cancel::CancelArgs;
+use super::cmd::device::DeviceArgs;
 use super::cmd::hub::HubArgs;
 use super::cmd::init::InitArgs;
 use super::cmd::list::ListArgs;
@@ -10,6 +12,7 @@ use super::cmd::query::QueryArgs;
 use super::cmd::results::ResultsArgs;
 use super::cmd::status::StatusArgs;
 use super::cmd::validate::ValidateArgs;
+use super::cmd::watch::WatchArgs;
 use super::exit;
 
 /// Device jobs as code for Azure IoT Hub.
@@ -78,6 +81,10 @@ pub enum OutputFormat {
 pub enum Command {
     /// Check manifests offline: the schema, the service's limits, the query's grammar
     Validate(ValidateArgs),
+    /// Do what manifests say, once, and tell how every device took it
+    Apply(Box<ApplyArgs>),
+    /// Follow a job of the hub to its end
+    Watch(Box<WatchArgs>),
     /// List the hub's jobs
     List(ListArgs),
     /// Show where a job stands
@@ -92,6 +99,8 @@ pub enum Command {
     Schema,
     /// Write a commented manifest to start from
     Init(InitArgs),
+    /// Simulate devices: one by its connection string, or a fleet of a hub
+    Device(Box<DeviceArgs>),
     /// Run a local IoT hub until Ctrl-C
     ///
     /// Serves the service API over HTTPS and devices over MQTT, prints connection strings and the CA to trust, and says in

@@ -52,7 +52,10 @@ pub struct HubArgs {
 }
 
 /// Reads `90s`, `5m`, `1h 30m` or `PT90S`.
-fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What to write instead.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|_| "write it as 20s, 5m or 1h 30m".to_owned())?;
     match Duration::try_from(span) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
@@ -61,7 +64,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A variable that is set to something.
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 

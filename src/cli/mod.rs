@@ -68,11 +68,14 @@ async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Validate(args) => cmd::validate::run(&args, printer),
         Command::Schema => Ok(cmd::schema::run(printer)),
         Command::Init(args) => cmd::init::run(&args, printer),
+        Command::Apply(args) => cmd::apply::run(*args, printer).await,
+        Command::Watch(args) => cmd::watch::run(*args, printer).await,
         Command::List(args) => cmd::list::run(args, printer).await,
         Command::Status(args) => cmd::status::run(args, printer).await,
         Command::Results(args) => cmd::results::run(args, printer).await,
         Command::Cancel(args) => cmd::cancel::run(args, printer).await,
         Command::Query(args) => cmd::query::run(args, printer).await,
+        Command::Device(args) => Box::pin(cmd::device::run(*args, printer)).await,
         Command::Hub(args) => cmd::hub::run(args, printer).await,
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indicatif::ProgressDrawTarget;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::args::{ColorChoice, GlobalArgs};
 use super::failure::Failure;
@@ -27,6 +27,8 @@ pub struct Printer {
     stderr_is_terminal: bool,
     /// Set when the reader of stdout has gone (`| head`): not an error, but nothing more is written.
     stdout_closed: Arc<AtomicBool>,
+    /// The bars on the screen: they make room for every line.
+    bars: MultiProgress,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +48,15 @@ impl Printer {
             ColorChoice::Never => false,
             ColorChoice::Auto => is_terminal && !no_color,
         };
+        let volume = if args.quiet { Volume::Quiet } else { Volume::Normal };
+        let is_interactive = stderr_is_terminal && volume == Volume::Normal;
+        let target = if is_interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
-            volume: if args.quiet { Volume::Quiet } else { Volume::Normal },
+            volume,
             colour: Colour { stdout: colour_on(io::stdout().is_terminal()), stderr: colour_on(stderr_is_terminal) },
             stderr_is_terminal,
             stdout_closed: Arc::default(),
+            bars: MultiProgress::with_draw_target(target),
         }
     }
 
@@ -59,8 +65,11 @@ impl Printer {
         if self.stdout_closed.load(Ordering::Relaxed) {
             return;
         }
-        let mut stdout = io::stdout().lock();
-        if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+        let written = self.bars.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+        });
+        if written.is_err() {
             self.stdout_closed.store(true, Ordering::Relaxed);
         }
     }
@@ -81,7 +90,7 @@ impl Printer {
     /// Writes a line to stderr whatever the volume.
     pub fn stderr_line(&self, line: &str) {
         // There is nobody left to tell when stderr is gone.
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "{line}"));
     }
 
     /// Shows a failure with its hints.
@@ -112,10 +121,11 @@ impl Printer {
         self.stderr_is_terminal && self.volume == Volume::Normal
     }
 
-    /// Where progress bars draw: stderr on a terminal, nowhere otherwise.
+    /// The screen for progress bars: stderr on a terminal, nowhere otherwise. Every line of this printer goes above
+    /// what is drawn there.
     #[must_use]
-    pub fn progress_target(&self) -> ProgressDrawTarget {
-        if self.is_interactive() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    pub fn bars(&self) -> MultiProgress {
+        self.bars.clone()
     }
 
     /// Columns of the terminal, or 100 where there is none.

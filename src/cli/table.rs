@@ -8,6 +8,9 @@ use crate::model::WireTime;
 /// Characters of a cell that are shown; `--output json` shows all.
 const CELL_CHARS_MAX: usize = 200;
 
+/// Rows of one table; longer listings become several, so that none has to fit into memory.
+pub const ROWS_MAX: usize = 10_000;
+
 /// Lays rows out under a header; one line each.
 pub fn render(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();

@@ -158,6 +158,12 @@ impl DeviceConfig {
     pub fn id(&self) -> &Arc<TwinId> {
         &self.id
     }
+
+    /// What it dials, as `host:port`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.endpoint.dial_host, self.endpoint.dial_port)
+    }
 }
 
 #[cfg(test)]

@@ -342,23 +342,33 @@ fn steps_in(content: Option<&JsonObject>, pointer: &str) -> Vec<Step> {
 
 /// `document` without the members that findings refuse, so that the rest can be read as types.
 pub(super) fn without_refused(document: &Value, findings: &[Finding]) -> Value {
-    let mut rest = document.clone();
-    for finding in findings {
-        let pointer = finding.at.pointer();
-        // Removing an item would move its neighbours: the whole list goes.
-        let keys = pointer.iter().take_while(|step| matches!(step, Step::Key(_))).count();
-        remove(&mut rest, &pointer[..keys]);
-    }
-    rest
+    let refused: HashSet<&Pointer> = findings
+        .iter()
+        .map(|finding| {
+            let pointer = finding.at.pointer();
+            // Removing an item would move its neighbours: the whole list goes.
+            let keys = pointer.iter().take_while(|step| matches!(step, Step::Key(_))).count();
+            &pointer[..keys]
+        })
+        .filter(|pointer| !pointer.is_empty())
+        .collect();
+    keep(document, &mut Vec::new(), &refused)
 }
 
-fn remove(value: &mut Value, pointer: &Pointer) {
-    let [parents @ .., Step::Key(last)] = pointer else { return };
-    let parent = parents.iter().try_fold(value, |value, step| match step {
-        Step::Key(key) => value.get_mut(key),
-        Step::Index(_) => None,
-    });
-    if let Some(Value::Object(object)) = parent {
-        object.shift_remove(last);
+/// Copies `value`, which stands at `pointer`, without what is refused. No rule looks deeper than a method's members.
+fn keep(value: &Value, pointer: &mut Vec<Step>, refused: &HashSet<&Pointer>) -> Value {
+    const DEPTH: usize = 2;
+    let Value::Object(object) = value else { return value.clone() };
+    if refused.is_empty() || pointer.len() == DEPTH {
+        return value.clone();
     }
+    let mut kept = JsonObject::new();
+    for (key, member) in object {
+        pointer.push(Step::Key(key.clone()));
+        if !refused.contains(pointer.as_slice()) {
+            kept.insert(key.clone(), keep(member, pointer, refused));
+        }
+        pointer.pop();
+    }
+    Value::Object(kept)
 }

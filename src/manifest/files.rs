@@ -140,7 +140,7 @@ pub(super) fn names_another_schema(text: &str) -> bool {
         text.lines().take_while(|line| line.trim().is_empty() || line.starts_with(['#', '%']) || *line == "---");
     let named = comments.filter_map(|line| line.trim_start_matches('#').trim().strip_prefix("yaml-language-server:"));
     let schemas = named.filter_map(|setting| setting.trim().strip_prefix("$schema=")).map(str::trim);
-    schemas.last().is_some_and(|schema| !schema.rsplit(['/', '\\']).next().is_some_and(|file| file == SCHEMA_FILE))
+    schemas.last().is_some_and(|schema| schema.rsplit(['/', '\\']).next() != Some(SCHEMA_FILE))
 }
 
 #[cfg(test)]

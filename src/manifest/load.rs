@@ -107,7 +107,12 @@ pub fn load(paths: &[PathBuf], stdin: impl Read) -> Result<Loaded, LoadError> {
                 }
                 Input::File { path, origin } => {
                     let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
-                    any |= !seen.insert(identity) || read_file(&mut loaded, &path, origin)?;
+                    if seen.contains(&identity) {
+                        any = true;
+                    } else if read_file(&mut loaded, &path, origin)? {
+                        any = true;
+                        seen.insert(identity);
+                    }
                 }
             }
         }

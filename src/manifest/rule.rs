@@ -326,7 +326,7 @@ pub enum ProblemKind {
     #[error("`{text}` does not say in which time zone")]
     #[diagnostic(
         code(iotjob::manifest::start_without_zone),
-        help("write `{text}Z` for UTC, `{text}+01:00` for an offset, or `{text}[Europe/Oslo]` for a place")
+        help("write `{text}Z` for UTC, or name a place: `{text}[Europe/Oslo]`")
     )]
     StartWithoutZone {
         /// What was written.

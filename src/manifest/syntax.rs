@@ -37,9 +37,18 @@ pub(super) fn token_at(text: &str, at: usize) -> Range<usize> {
         None => 0,
         Some(quote @ ('"' | '\'')) => line[1..].find(quote).map_or(line.len(), |end| end + 2),
         Some(open @ ('[' | ']' | '{' | '}' | ',')) => open.len_utf8(),
+        Some(_) if is_in_brackets(&text[..start]) => {
+            plain_length(line.split([',', ']', '}']).next().unwrap_or_default())
+        }
         Some(_) => plain_length(line),
     };
     start..start + length
+}
+
+/// Whether the line that `before` ends in has left a bracket open.
+fn is_in_brackets(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    line.matches(['[', '{']).count() > line.matches([']', '}']).count()
 }
 
 /// Length of the plain scalar or key that `line` starts with.
@@ -55,12 +64,12 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// Turns an error of the parser into a fault: its message without coordinates, and advice where the cause is known.
-pub(super) fn fault(text: &str, index: Option<usize>, message: &str) -> Fault {
+pub(super) fn fault(text: &str, index: usize, message: &str) -> Fault {
     if message.contains("recursion limit exceeded") {
-        return Fault { kind: ProblemKind::TooDeep, span: token_at(text, index.unwrap_or(0)) };
+        return Fault { kind: ProblemKind::TooDeep, span: token_at(text, index) };
     }
     if message.contains("repetition limit exceeded") {
-        return Fault { kind: ProblemKind::AliasesTooLarge, span: token_at(text, index.unwrap_or(0)) };
+        return Fault { kind: ProblemKind::AliasesTooLarge, span: token_at(text, index) };
     }
     if message.contains("control characters are not allowed") {
         let control = text.char_indices().find(|&(_, c)| !is_yaml_char(c));
@@ -68,7 +77,7 @@ pub(super) fn fault(text: &str, index: Option<usize>, message: &str) -> Fault {
         let found = control.map_or(char::REPLACEMENT_CHARACTER, |(_, c)| c);
         return Fault { kind: ProblemKind::ControlCharacter { found }, span };
     }
-    let at = start_of_context(text, message).or(index).unwrap_or(0);
+    let at = start_of_context(text, message).unwrap_or(index);
     let span = token_at(text, at);
     let help = advice(text, span.start, message);
     Fault { kind: ProblemKind::Syntax { message: without_coordinates(message), help }, span }
@@ -139,6 +148,8 @@ mod tests {
             ("key:\n", 0, "key"),
             ("a: 'b: c' # d", 3, "'b: c'"),
             ("a: [1, 2]", 3, "["),
+            ("a: [1, 2]", 4, "1"),
+            ("a: { b: .inf }", 8, ".inf"),
             ("a: ö", 4, "ö"),
             ("", 7, ""),
         ] {

@@ -55,6 +55,7 @@ pub(super) fn read(text: &str) -> Stream {
         budget: Cell::new(MANIFEST_EXPANDED_BYTES_MAX),
         refusal: RefCell::new(None),
         faults: RefCell::new(Vec::new()),
+        member: Cell::new(0),
     };
     for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         match document.deserialize_any(Node { reader: &reader, depth: 0 }) {
@@ -63,7 +64,11 @@ pub(super) fn read(text: &str) -> Stream {
             Err(error) => {
                 let refusal = reader.refusal.take();
                 let ours = refusal.is_some();
-                reader.faults.borrow_mut().push(fault(text, &error, refusal));
+                let at = error.location().map_or(reader.member.get(), |location| location.index());
+                reader.faults.borrow_mut().push(match refusal {
+                    Some(kind) => Fault { kind, span: syntax::token_at(text, at) },
+                    None => syntax::fault(text, at, &error.to_string()),
+                });
                 if !ours {
                     break;
                 }
@@ -72,16 +77,6 @@ pub(super) fn read(text: &str) -> Stream {
     }
     stream.faults = reader.faults.into_inner();
     stream
-}
-
-fn fault(text: &str, error: &serde_yaml::Error, refusal: Option<ProblemKind>) -> Fault {
-    match refusal {
-        Some(kind) => {
-            let at = error.location().map_or(0, |location| location.index());
-            Fault { kind, span: syntax::token_at(text, at) }
-        }
-        None => syntax::fault(text, error.location().map(|location| location.index()), &error.to_string()),
-    }
 }
 
 /// What all nodes of one text share.
@@ -93,6 +88,8 @@ struct Reader<'t> {
     refusal: RefCell<Option<ProblemKind>>,
     /// What was refused without giving the document up.
     faults: RefCell<Vec<Fault>>,
+    /// Where the document's member that is being read starts, for an error without a place of its own.
+    member: Cell<usize>,
 }
 
 impl Reader<'_> {
@@ -234,7 +231,9 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let below = self.below()?;
         let mut object = JsonObject::new();
-        while let Some(key) = members.next_key_seed(Key { reader: self.reader, siblings: &object })? {
+        while let Some(key) =
+            members.next_key_seed(Key { reader: self.reader, depth: self.depth, siblings: &object })?
+        {
             match key {
                 Some(key) => {
                     let value = members.next_value_seed(below)?;
@@ -252,6 +251,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
 /// A key to be read: `None` when it was refused and its value is to be passed over.
 struct Key<'r, 't> {
     reader: &'r Reader<'t>,
+    depth: usize,
     siblings: &'r JsonObject,
 }
 
@@ -284,7 +284,11 @@ impl<'de> Visitor<'de> for Key<'_, '_> {
 
     fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<Self::Value, E> {
         self.reader.spend(key.len())?;
-        match (self.refusal(key), slice_span(self.reader.text, key)) {
+        let span = slice_span(self.reader.text, key);
+        if let (0, Some(span)) = (self.depth, &span) {
+            self.reader.member.set(span.start);
+        }
+        match (self.refusal(key), span) {
             (None, _) => Ok(Some(key.to_owned())),
             (Some(kind), Some(span)) => {
                 self.reader.faults.borrow_mut().push(Fault { kind, span });

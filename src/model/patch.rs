@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::JsonObject;
 use super::limits::{
-    DESIRED_BYTES_MAX, REPORTED_BYTES_MAX, TAGS_BYTES_MAX, TWIN_DEPTH_MAX, TWIN_INTEGER_MAX, TWIN_INTEGER_MIN,
-    TWIN_KEY_BYTES_MAX, TWIN_STRING_BYTES_MAX,
+    DESIRED_BYTES_MAX, PATCH_VIOLATIONS_MAX, REPORTED_BYTES_MAX, TAGS_BYTES_MAX, TWIN_DEPTH_MAX, TWIN_INTEGER_MAX,
+    TWIN_INTEGER_MIN, TWIN_KEY_BYTES_MAX, TWIN_STRING_BYTES_MAX,
 };
 
 /// Merges `patch` into `target` as RFC 7386 says: null deletes, objects merge, everything else replaces.
@@ -144,6 +144,9 @@ fn check_object(object: &JsonObject, pointer: &mut String, depth: usize, found: 
         return;
     }
     for (key, value) in object {
+        if found.len() >= PATCH_VIOLATIONS_MAX {
+            return;
+        }
         let length = pointer.len();
         pointer.push('/');
         pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
@@ -163,6 +166,9 @@ fn check_value(value: &Value, pointer: &mut String, depth: usize, found: &mut Ve
         Value::Object(inner) => check_object(inner, pointer, depth + 1, found),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
+                if found.len() >= PATCH_VIOLATIONS_MAX {
+                    return;
+                }
                 let length = pointer.len();
                 pointer.push('/');
                 pointer.push_str(&index.to_string());
@@ -241,6 +247,13 @@ mod tests {
         }));
         let pointers: Vec<String> = tags_violations(&bad).iter().map(|v| v.pointer().to_owned()).collect();
         assert_eq!(pointers, ["/a.b", "/deep/2/3/4/5/6/7/8/9/10", "/list/1", "/big", "/long"]);
+    }
+
+    #[test]
+    fn the_list_ends_before_it_outgrows_the_section() {
+        let bad: JsonObject = (0..10_000).map(|key| (format!("a.{key}"), json!([null, null]))).collect();
+        // The last key's own nulls and the size come on top.
+        assert!((PATCH_VIOLATIONS_MAX..PATCH_VIOLATIONS_MAX + 3).contains(&tags_violations(&bad).len()));
     }
 
     #[test]

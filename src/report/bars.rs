@@ -33,10 +33,10 @@ struct Run {
 }
 
 impl<V: Voice> Bars<V> {
-    /// Draws on `target`; warnings and failures go to `voice`, above the bars.
+    /// Draws on `screen`; warnings and failures go to `voice`, which speaks above the bars.
     #[must_use]
-    pub fn new(target: ProgressDrawTarget, paint: Paint, voice: V) -> Self {
-        Self { voice, screen: MultiProgress::with_draw_target(target), paint, runs: BTreeMap::new() }
+    pub fn new(screen: MultiProgress, paint: Paint, voice: V) -> Self {
+        Self { voice, screen, paint, runs: BTreeMap::new() }
     }
 
     fn add(&mut self, run_id: &str, name: &str, limit: Option<u64>) {
@@ -67,11 +67,6 @@ impl<V: Voice> Bars<V> {
             what if what.is_last() => run.counts = None,
             _ => {}
         }
-    }
-
-    /// Says something above the bars.
-    fn aside(&self, speak: impl FnOnce(&V)) {
-        self.screen.suspend(|| speak(&self.voice));
     }
 }
 
@@ -132,12 +127,12 @@ impl<V: Voice> Reporter for Bars<V> {
                     run.bar.set_message(text);
                 }
             }
-            Some(Said::Warning(text)) => self.aside(|voice| voice.warn(&format!("{run_id}: {text}"))),
+            Some(Said::Warning(text)) => self.voice.warn(&format!("{run_id}: {text}")),
             Some(Said::Failure(text, hints)) => {
                 if let Some(run) = self.runs.get(run_id) {
                     run.bar.finish_and_clear();
                 }
-                self.aside(|voice| voice.fail(&format!("{run_id}: {text}"), &hints));
+                self.voice.fail(&format!("{run_id}: {text}"), &hints);
             }
             None => {}
         }
@@ -149,6 +144,8 @@ impl<V: Voice> Reporter for Bars<V> {
 
     fn finish(&mut self) {
         self.runs.values().filter(|run| !run.bar.is_finished()).for_each(|run| run.bar.abandon());
+        // What is drawn stays, and what comes next is written below it.
+        self.screen.set_draw_target(ProgressDrawTarget::hidden());
     }
 }
 
@@ -178,7 +175,8 @@ mod tests {
     #[test]
     fn a_bar_follows_the_counts_to_the_end() {
         for paint in [Paint::Plain, Paint::Colours] {
-            let mut bars = Bars::new(ProgressDrawTarget::hidden(), paint, Heard::default());
+            let mut bars =
+                Bars::new(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), paint, Heard::default());
             let story = story();
             story.iter().take(6).for_each(|event| bars.on(event));
             let bar = bars.runs[RUN_ID].bar.clone();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::event::{Cut, Events, Happening, Left, RunEvents};
 use super::find::{self, Found, Located, Rerun};
@@ -13,7 +14,6 @@ use super::pace::{Budget, Pace};
 use super::results;
 use super::snapshot::JobEnd;
 use super::state::RunState;
-use super::stop::Stop;
 use super::submit::{Submitted, submit};
 use super::verdict::{NoTargets, Verdict};
 use super::watch;
@@ -140,7 +140,13 @@ pub fn check_new_start(located: &Located, clock: &Clock) -> Result<(), StartOutO
 }
 
 /// Submits what is new, attaches to what is there, and looks after all of it until it ends or nobody waits.
-pub async fn carry_out<J: Jobs>(context: &Arc<Context<J>>, located: Vec<Located>, stop: &Stop) -> Vec<Ended> {
+///
+/// When `stop` is cancelled every run is left as it is, and says what the hub has of it.
+pub async fn carry_out<J: Jobs>(
+    context: &Arc<Context<J>>,
+    located: Vec<Located>,
+    stop: &CancellationToken,
+) -> Vec<Ended> {
     let mut tasks = JoinSet::new();
     for (index, located) in located.into_iter().enumerate() {
         let (context, stop) = (Arc::clone(context), stop.clone());
@@ -150,7 +156,7 @@ pub async fn carry_out<J: Jobs>(context: &Arc<Context<J>>, located: Vec<Located>
 }
 
 /// Attaches to any job of the hub by its id.
-pub async fn reattach<J: Jobs>(context: &Arc<Context<J>>, id: &str, stop: &Stop) -> Ended {
+pub async fn reattach<J: Jobs>(context: &Arc<Context<J>>, id: &str, stop: &CancellationToken) -> Ended {
     Run::of_job(Arc::clone(context), id).look_after(stop).await
 }
 
@@ -202,7 +208,7 @@ impl<J: Jobs> Run<J> {
     }
 
     /// Carries the run on until it ends, fails, or nobody waits for it.
-    async fn look_after(self, stop: &Stop) -> Ended {
+    async fn look_after(self, stop: &CancellationToken) -> Ended {
         let patience = async {
             match self.context.options.waiting {
                 Waiting::AtMost(limit) => tokio::time::sleep(limit).await,
@@ -213,7 +219,7 @@ impl<J: Jobs> Run<J> {
             // A run that ends in the same moment has ended.
             biased;
             result = self.carry_on() => result,
-            () = stop.asked() => Ok(Err(Cut::Interrupted)),
+            () = stop.cancelled() => Ok(Err(Cut::Interrupted)),
             () = patience => Ok(Err(Cut::WaitTimeout)),
         };
         match result {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::carry::{Ended, Waiting, carry_out, locate, reattach};
 use super::event::{Cut, Happening, Left, RunEvent};
 use super::find::Rerun;
 use super::outcome::{OutcomeClass, Outcomes};
 use super::scripted::{Fate, Script, ScriptedHub, answered, context, context_with, row, step};
-use super::stop::Stop;
 use super::verdict::Verdict;
 use crate::plan::Step;
 
@@ -23,7 +23,7 @@ fn completed(device_count: u64) -> Value {
 }
 
 /// Applies `step` and gives how it ended and what was said.
-async fn apply(hub: &ScriptedHub, step: Step, waiting: Waiting, stop: &Stop) -> (Ended, Vec<Happening>) {
+async fn apply(hub: &ScriptedHub, step: Step, waiting: Waiting, stop: &CancellationToken) -> (Ended, Vec<Happening>) {
     let (context, mut receiver) = context_with(hub.clone(), waiting);
     let heard = tokio::spawn(async move {
         let mut heard = Vec::new();
@@ -40,7 +40,7 @@ async fn apply(hub: &ScriptedHub, step: Step, waiting: Waiting, stop: &Stop) -> 
 
 async fn apply_to_the_end(script: Script) -> (Ended, Vec<Happening>, ScriptedHub) {
     let hub = ScriptedHub::of(script);
-    let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &Stop::new()).await;
+    let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &CancellationToken::new()).await;
     (ended, heard, hub)
 }
 
@@ -112,7 +112,7 @@ async fn a_first_put_that_meets_a_409_joins_the_other_apply() {
     let hub = ScriptedHub::of(Script { hidden_reads: 2, ..Script::default() });
     // Another apply has just created it, and looking does not show it yet.
     hub.script(|script| script.jobs.insert("lock-0".to_owned(), 2));
-    let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &Stop::new()).await;
+    let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &CancellationToken::new()).await;
     assert!(heard.iter().any(|event| matches!(event, Happening::Attached { .. })), "{heard:?}");
     assert_eq!((ended.verdict, hub.script(|script| script.creations)), (Verdict::Done, 0));
 }
@@ -130,7 +130,7 @@ async fn late_rows_are_waited_for_and_what_never_comes_is_unknown() {
     let (context, _events) = context(hub.clone());
     let clock = context.clock.clone();
     let located = locate(&context, vec![step("lock-0")], Rerun::No).await;
-    let ended = carry_out(&context, located, &Stop::new()).await.remove(0);
+    let ended = carry_out(&context, located, &CancellationToken::new()).await.remove(0);
     assert_eq!(ended.tally.unwrap().outcomes(), Outcomes { succeeded: 1, unknown: 2, ..Outcomes::default() });
     assert!((60..65).contains(&clock.monotonic().as_secs()), "{:?}", clock.monotonic());
     assert!(hub.script(|script| script.queries) < 20, "readings back off");
@@ -145,7 +145,7 @@ async fn a_run_that_ended_long_ago_is_read_once() {
         script.reads = [ended_then].into();
         script.readings = [vec![vec![answered("a", 200)]]].into();
     });
-    let (ended, _) = apply(&hub, step("lock-0"), Waiting::No, &Stop::new()).await;
+    let (ended, _) = apply(&hub, step("lock-0"), Waiting::No, &CancellationToken::new()).await;
     assert_eq!(ended.verdict, Verdict::DevicesFailed, "an ended run is reported, also without waiting");
     assert_eq!(ended.tally.unwrap().outcomes(), Outcomes { succeeded: 1, unknown: 1, ..Outcomes::default() });
     assert_eq!(hub.script(|script| script.queries), 1);
@@ -162,7 +162,7 @@ async fn listed_ids_without_a_row_are_told_apart() {
     // `late` was registered after the job began: the hub neither counted nor called it.
     let listed = ["a", "ghost", "b", "late"].map(|id| id.parse().unwrap()).to_vec();
     let step = Step { listed, ..step("lock-0") };
-    let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &Stop::new()).await;
+    let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &CancellationToken::new()).await;
     let tally = ended.tally.unwrap();
     assert_eq!(tally.outcomes(), Outcomes { succeeded: 2, failed: 1, unknown: 1, ..Outcomes::default() });
     assert_eq!(tally.targets(), 4);
@@ -185,7 +185,7 @@ async fn jobs_that_never_ran_have_no_rows_to_read() {
             ..Script::default()
         });
         let step = Step { listed: vec!["a".parse().unwrap()], ..step("lock-0") };
-        let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &Stop::new()).await;
+        let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &CancellationToken::new()).await;
         assert_eq!(ended.verdict, verdict, "{status}");
         assert_eq!(ended.tally.unwrap().outcomes().of(class), 1, "{status}");
         assert_eq!(hub.script(|script| script.queries), 0, "{status}");
@@ -206,7 +206,7 @@ async fn nobody_waits_longer_than_asked() {
     ];
     for (script, waiting, verdict, left) in cases {
         let hub = ScriptedHub::of(script);
-        let (ended, heard) = apply(&hub, step("lock-0"), waiting, &Stop::new()).await;
+        let (ended, heard) = apply(&hub, step("lock-0"), waiting, &CancellationToken::new()).await;
         assert_eq!(ended.verdict, verdict);
         let Some(Happening::Detached { job, reattach, .. }) = heard.last() else { panic!("{heard:?}") };
         assert_eq!(*job, left);
@@ -218,11 +218,11 @@ async fn nobody_waits_longer_than_asked() {
 async fn an_interrupt_leaves_the_job_and_names_the_way_back() {
     let reads = [json!({"status": "running", "deviceJobStatistics": {"deviceCount": 3, "runningCount": 3}})];
     let hub = ScriptedHub::of(Script { reads: reads.into(), ..Script::default() });
-    let stop = Stop::new();
+    let stop = CancellationToken::new();
     let asker = stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        asker.ask();
+        asker.cancel();
     });
     let (ended, heard) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &stop).await;
     assert_eq!(ended.verdict, Verdict::Interrupted);
@@ -236,11 +236,11 @@ async fn an_interrupt_leaves_the_job_and_names_the_way_back() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_stays_unknown_is_given_up() {
     let hub = ScriptedHub::of(Script { hidden_reads: 1_000, ..Script::default() });
-    let (ended, _) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &Stop::new()).await;
+    let (ended, _) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &CancellationToken::new()).await;
     assert_eq!(ended.verdict, Verdict::Unexpected);
 
     let (context, _events) = context(ScriptedHub::default());
-    assert_eq!(reattach(&context, "typo", &Stop::new()).await.verdict, Verdict::Usage);
+    assert_eq!(reattach(&context, "typo", &CancellationToken::new()).await.verdict, Verdict::Usage);
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,7 +253,7 @@ async fn runs_go_side_by_side() {
     });
     let (context, _events) = context(hub);
     let located = locate(&context, vec![step("lock-0"), step("open-0"), step("ring-0")], Rerun::No).await;
-    let ended = carry_out(&context, located, &Stop::new()).await;
+    let ended = carry_out(&context, located, &CancellationToken::new()).await;
     let ids: Vec<&str> = ended.iter().map(|ended| ended.run_id.as_str()).collect();
     assert_eq!(ids, ["lock-0", "open-0", "ring-0"]);
     assert_eq!(context.clock.monotonic().as_secs() / 10, 2, "three creations of 20 s took 20 s together");
@@ -271,7 +271,7 @@ fn killed_and_applied_again(fates: Vec<Fate>, hidden_reads: u32, kill_after: Dur
             readings: [vec![vec![answered("a", 200)]]].into(),
             ..Script::default()
         });
-        let stop = Stop::new();
+        let stop = CancellationToken::new();
         let killed = apply(&hub, step("lock-0"), Waiting::UntilEnd, &stop);
         let _ = tokio::time::timeout(kill_after, killed).await;
         let (ended, _) = apply(&hub, step("lock-0"), Waiting::UntilEnd, &stop).await;

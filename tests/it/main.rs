@@ -8,3 +8,4 @@ mod refusals;
 mod restart;
 mod support;
 mod tidy;
+mod validate;

@@ -80,7 +80,7 @@ pub async fn run(args: ListArgs, printer: &Printer) -> Result<Exit, Failure> {
         .map_err(|error| failure(&error))?;
     match args.output {
         OutputFormat::Json => jobs.iter().for_each(|job| printer.data(&to_json_line(job))),
-        OutputFormat::Text if jobs.is_empty() => printer.say("the hub has no such jobs"),
+        OutputFormat::Text if jobs.is_empty() => printer.say("no jobs"),
         OutputFormat::Text => printer.data(&render(&jobs)),
     }
     Ok(Exit::Success)

@@ -1,6 +1,8 @@
 //! One file per command; each only wires.
 
+pub mod apply;
 pub mod cancel;
+pub mod device;
 pub mod hub;
 pub mod init;
 pub mod list;
@@ -9,3 +11,4 @@ pub mod results;
 pub mod schema;
 pub mod status;
 pub mod validate;
+pub mod watch;

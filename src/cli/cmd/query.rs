@@ -9,6 +9,7 @@ use crate::cli::hub_target::{HubArgs, failure};
 use crate::cli::printer::Printer;
 use crate::cli::table;
 use crate::cli::words::to_json_line;
+use crate::client::HubClient;
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::query::{ItemType, Query, QueryError, parse};
 
@@ -35,19 +36,39 @@ pub async fn run(args: QueryArgs, printer: &Printer) -> Result<Exit, Failure> {
         printer.warn(&format!("in the query: {}", warning.message));
     }
     let client = args.hub.client(printer)?;
+    let mut table = Vec::new();
+    let outcome = read(&client, (&args, &query), printer, &mut table).await;
+    // What was read before a failure is worth showing.
+    print_table(&mut table, printer);
+    outcome.map(|()| Exit::Success)
+}
+
+/// Prints documents as they come and gathers columns in `table`.
+async fn read(
+    client: &HubClient,
+    (args, query): (&QueryArgs, &Query),
+    printer: &Printer,
+    table: &mut Vec<Value>,
+) -> Result<(), Failure> {
     let mut pages = client.query_pages(&args.text, PAGE_ITEMS_MAX);
-    let mut columns = Vec::new();
     while let Some(page) = pages.next_page().await.map_err(|error| failure(&error))? {
-        if args.output == OutputFormat::Text && is_raw(page.item_type.as_deref(), &query) {
-            columns.extend(page.rows);
+        if args.output == OutputFormat::Text && is_raw(page.item_type.as_deref(), query) {
+            table.extend(page.rows);
         } else {
             page.rows.iter().for_each(|row| printer.data(&to_json_line(row)));
         }
+        if table.len() >= table::ROWS_MAX {
+            print_table(table, printer);
+        }
     }
-    if !columns.is_empty() {
-        printer.data(&render(&columns));
+    Ok(())
+}
+
+fn print_table(rows: &mut Vec<Value>, printer: &Printer) {
+    if !rows.is_empty() {
+        printer.data(&render(rows));
+        rows.clear();
     }
-    Ok(Exit::Success)
 }
 
 /// Whether rows are made of columns. The header decides; live hubs have left it out (REST.md 4.8).

@@ -48,27 +48,47 @@ pub async fn run(args: ResultsArgs, printer: &Printer) -> Result<Exit, Failure> 
     if let Some(count) = devices.filter(|&count| count > PAGE_ITEMS_MAX as u64) {
         printer.say(&format!("reading the rows of {count} devices, {PAGE_ITEMS_MAX} a query"));
     }
+    let mut table = Vec::new();
+    let outcome = read(&client, &args, printer, &mut table).await;
+    // What was read before a failure is worth showing.
+    print_table(&mut table, printer);
+    if let Some(words) = what_is_missing(&job, outcome?) {
+        printer.say(&words);
+    }
+    Ok(Exit::Success)
+}
+
+/// Reads all rows; prints them, or gathers them in `table`. Gives their number, shown or not.
+async fn read(
+    client: &HubClient,
+    args: &ResultsArgs,
+    printer: &Printer,
+    table: &mut Vec<Vec<String>>,
+) -> Result<u64, Failure> {
+    let mut rows_read = 0;
     let mut pages = client.query_pages(&device_jobs_query(&args.id), PAGE_ITEMS_MAX);
-    let (mut rows_read, mut cells) = (0_u64, Vec::new());
     while let Some(page) = pages.next_page().await.map_err(|error| failure(&error))? {
-        for row in rows(&client, page)? {
+        for row in rows(client, page)? {
             rows_read += 1;
             if args.failed && !ended_without_success(&row.read) {
                 continue;
             }
             match args.output {
                 OutputFormat::Json => printer.data(&to_json_line(&row.written)),
-                OutputFormat::Text => cells.push(row_cells(&row.read)),
+                OutputFormat::Text => table.push(row_cells(&row.read)),
             }
         }
+        if table.len() >= table::ROWS_MAX {
+            print_table(table, printer);
+        }
     }
-    if !cells.is_empty() {
-        printer.data(&table::render(&["DEVICE", "STATUS", "ANSWER", "UPDATED", "DETAIL"], cells));
+    Ok(rows_read)
+}
+
+fn print_table(rows: &mut Vec<Vec<String>>, printer: &Printer) {
+    if !rows.is_empty() {
+        printer.data(&table::render(&["DEVICE", "STATUS", "ANSWER", "UPDATED", "DETAIL"], rows.drain(..)));
     }
-    if let Some(words) = what_is_missing(&job, rows_read) {
-        printer.say(&words);
-    }
-    Ok(Exit::Success)
 }
 
 fn rows(client: &HubClient, page: QueryPage) -> Result<Vec<Row>, Failure> {

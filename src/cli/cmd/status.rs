@@ -74,7 +74,9 @@ fn describe(job: &JobResponse) -> String {
         );
         lines.push(("devices", text));
     }
-    for (title, text) in [("reason", &job.failure_reason), ("message", &job.status_message)] {
+    // Which of the two holds the words is not known (REST.md 4.5); a hub may fill both.
+    let message = job.status_message.as_ref().filter(|message| job.failure_reason.as_ref() != Some(message));
+    for (title, text) in [("reason", job.failure_reason.as_ref()), ("message", message)] {
         if let Some(text) = text {
             lines.push((title, text.clone()));
         }
@@ -115,6 +117,7 @@ mod tests {
             "createdTime": "2026-05-01T02:00:00.1Z", "startTime": "2026-05-01T02:00:00.1Z",
             "endTime": "2026-05-01T02:00:05Z", "maxExecutionTimeInSeconds": 900,
             "failureReason": "SQL query parse failed due to following errors:\n\tLine 1:36, end of text",
+            "statusMessage": "SQL query parse failed due to following errors:\n\tLine 1:36, end of text",
             "deviceJobStatistics": {"deviceCount": 2, "failedCount": 2},
         }))
         .unwrap();

@@ -54,6 +54,9 @@ async fn a_pause_longer_than_patience_is_not_begun() {
     let error = hub.client().job(&id()).await.unwrap_err();
     assert!(error.is_throttled());
     assert_eq!(error.service().unwrap().retry_after, Some(Duration::from_secs(3_600)));
+    let hub = ScriptedHub::start(vec![throttled("retry-after: Thu, 01 Jan 2099 00:00:00 GMT\r\n")]).await;
+    let error = hub.client().job(&id()).await.unwrap_err();
+    assert!(error.service().unwrap().retry_after > Some(Duration::from_secs(3_600)), "{error:?}");
 }
 
 #[tokio::test]

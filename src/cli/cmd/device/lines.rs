@@ -1,0 +1,190 @@
+//! What `iotjob device` prints: data to stdout a line each, the state of affairs to stderr.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::cli::args::OutputFormat;
+use crate::cli::printer::Printer;
+use crate::device::{DesiredOrigin, DeviceConfig, DeviceEvent, DeviceEventKind, LossReason};
+use crate::model::{Clock, TwinId};
+
+/// Devices up to which each is spoken of by name; of more, only the number is.
+const NAMED_MAX: usize = 10;
+
+/// Prints the events of a fleet.
+pub(super) struct Lines {
+    printer: Printer,
+    format: OutputFormat,
+    clock: Clock,
+    total: usize,
+    ready: HashSet<Arc<TwinId>>,
+    tenths_told: usize,
+}
+
+impl Lines {
+    pub(super) fn new(printer: Printer, format: OutputFormat, total: usize, clock: Clock) -> Self {
+        Self { printer, format, clock, total, ready: HashSet::new(), tenths_told: 0 }
+    }
+
+    pub(super) fn introduce(&self, devices: &[DeviceConfig]) {
+        let who = match devices {
+            [one] => format!("`{}`", one.id()),
+            many => format!("{} devices", many.len()),
+        };
+        let Some(first) = devices.first() else { return };
+        self.printer.say(&format!("{who} on {}; press Ctrl-C to stop", first.address()));
+    }
+
+    pub(super) fn tell(&mut self, event: &DeviceEvent) {
+        let data = match self.format {
+            OutputFormat::Json => Some(json_line(event, &self.clock)),
+            OutputFormat::Text => text_line(event),
+        };
+        if let Some(line) = data {
+            self.printer.data(&line);
+        }
+        self.count(event);
+        if self.total <= NAMED_MAX {
+            self.comment(event);
+        } else {
+            self.tell_number();
+        }
+        if let DeviceEventKind::GaveUp { reason } = &event.kind
+            && self.total > 1
+        {
+            self.printer.warn(&format!("`{}` gave up: {reason}", event.id));
+        }
+    }
+
+    fn count(&mut self, event: &DeviceEvent) {
+        match event.kind {
+            DeviceEventKind::Ready { .. } => {
+                self.ready.insert(Arc::clone(&event.id));
+            }
+            DeviceEventKind::Disconnected { .. } | DeviceEventKind::GaveUp { .. } => {
+                self.ready.remove(&event.id);
+            }
+            _ => {}
+        }
+    }
+
+    /// A line on stderr for one of few devices.
+    fn comment(&self, event: &DeviceEvent) {
+        let id = &event.id;
+        let line = match &event.kind {
+            DeviceEventKind::Ready { .. } => format!("{id} is ready"),
+            DeviceEventKind::MethodAnswered { name, status } => format!("{id} answered {name} with {status}"),
+            DeviceEventKind::Reported { .. } => format!("{id} reported its properties"),
+            DeviceEventKind::ReportRefused { status, body } => {
+                self.printer.warn(&format!("the hub refused what `{id}` reported: {status} {body}"));
+                return;
+            }
+            // Routine, and over in a moment.
+            DeviceEventKind::Disconnected { reason: LossReason::TokenRenewal, .. } => return,
+            DeviceEventKind::Disconnected { reason, retry_after } => {
+                format!("{id}: {reason}; trying again in {:.1} s", retry_after.as_secs_f64())
+            }
+            DeviceEventKind::Connected
+            | DeviceEventKind::MethodCalled { .. }
+            | DeviceEventKind::DesiredPatch { .. }
+            | DeviceEventKind::GaveUp { .. } => return,
+        };
+        self.printer.say(&line);
+    }
+
+    /// How many of a crowd are up, each time a tenth of them more or less is.
+    fn tell_number(&mut self) {
+        let tenths = self.ready.len() * 10 / self.total;
+        if tenths != self.tenths_told {
+            self.tenths_told = tenths;
+            self.printer.say(&format!("{} of {} devices are ready", self.ready.len(), self.total));
+        }
+    }
+}
+
+/// Method calls and desired properties: what people start a device for.
+fn text_line(event: &DeviceEvent) -> Option<String> {
+    let id = &event.id;
+    match &event.kind {
+        DeviceEventKind::MethodCalled { name, payload } => Some(format!("{id} method {name} {payload}")),
+        DeviceEventKind::DesiredPatch { version, patch, origin } => {
+            let how = match origin {
+                DesiredOrigin::Notification => "",
+                DesiredOrigin::Read => " (read)",
+            };
+            Some(format!("{id} desired v{version}{how} {}", json!(patch)))
+        }
+        _ => None,
+    }
+}
+
+/// Every event as one JSON object; `v` grows when the meaning of a member changes.
+fn json_line(event: &DeviceEvent, clock: &Clock) -> String {
+    let (name, members) = match &event.kind {
+        DeviceEventKind::Connected => ("connected", json!({})),
+        DeviceEventKind::Ready { desired_version } => ("ready", json!({ "desiredVersion": desired_version })),
+        DeviceEventKind::MethodCalled { name, payload } => {
+            ("methodCalled", json!({ "methodName": name, "payload": payload }))
+        }
+        DeviceEventKind::MethodAnswered { name, status } => {
+            ("methodAnswered", json!({ "methodName": name, "status": status }))
+        }
+        DeviceEventKind::DesiredPatch { version, patch, origin } => {
+            let origin = match origin {
+                DesiredOrigin::Notification => "notification",
+                DesiredOrigin::Read => "read",
+            };
+            ("desiredPatch", json!({ "version": version, "patch": patch, "origin": origin }))
+        }
+        DeviceEventKind::Reported { version } => ("reported", json!({ "version": version })),
+        DeviceEventKind::ReportRefused { status, body } => {
+            ("reportRefused", json!({ "status": status, "message": body }))
+        }
+        DeviceEventKind::Disconnected { reason, retry_after } => {
+            ("disconnected", json!({ "reason": reason.to_string(), "retryAfterSeconds": retry_after.as_secs_f64() }))
+        }
+        DeviceEventKind::GaveUp { reason } => ("gaveUp", json!({ "reason": reason.to_string() })),
+    };
+    let mut line = json!({ "v": 1, "event": name, "time": clock.now().to_string(), "deviceId": event.id.device });
+    if let (Some(module), Value::Object(line)) = (&event.id.module, &mut line) {
+        line.insert("moduleId".to_owned(), json!(module));
+    }
+    if let (Value::Object(line), Value::Object(members)) = (&mut line, members) {
+        line.extend(members);
+    }
+    line.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn event(kind: DeviceEventKind) -> DeviceEvent {
+        DeviceEvent { id: Arc::new(TwinId::device("door".parse().unwrap())), kind }
+    }
+
+    fn patch() -> DeviceEventKind {
+        let patch = json!({"building": 43, "old": null}).as_object().cloned().unwrap();
+        DeviceEventKind::DesiredPatch { version: 2, patch, origin: DesiredOrigin::Notification }
+    }
+
+    #[test]
+    fn text_is_a_line_for_each_call_and_patch() {
+        let called = DeviceEventKind::MethodCalled { name: "lock".to_owned(), payload: json!({"time": "10m"}) };
+        assert_eq!(text_line(&event(called)).unwrap(), r#"door method lock {"time":"10m"}"#);
+        assert_eq!(text_line(&event(patch())).unwrap(), r#"door desired v2 {"building":43,"old":null}"#);
+        assert_eq!(text_line(&event(DeviceEventKind::Connected)), None);
+    }
+
+    #[test]
+    fn json_names_event_time_and_device() {
+        let clock = Clock::driven(jiff::Timestamp::UNIX_EPOCH, || Duration::ZERO);
+        let line = json_line(&event(patch()), &clock);
+        let expected = r#"{"v":1,"event":"desiredPatch","time":"1970-01-01T00:00:00Z","deviceId":"door","version":2,"patch":{"building":43,"old":null},"origin":"notification"}"#;
+        assert_eq!(line, expected);
+    }
+}
