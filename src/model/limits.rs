@@ -94,9 +94,6 @@ pub const TAKEOVERS_OF_A_FIGHT: u32 = 5;
 pub const TAKEOVERS_WINDOW_S: u64 = 60;
 /// Identities whose take-overs the hub remembers (ours).
 pub const TAKEOVERS_NOTED_MAX: usize = 1_024;
-/// How long either end of a device's link tries to part in good order before it just closes, in seconds (ours).
-/// How long one write between hub and device may take before the link counts as dead and is closed, in seconds (ours).
-pub const DEVICE_WRITE_S_MAX: u64 = 30;
 /// How long hub and device try to part in good order, in seconds (ours).
 pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
@@ -209,21 +206,3 @@ pub const CONNECT_S: u64 = 10;
 pub const SERVER_FAULT_TRIES_MAX: u32 = 5;
 /// Empty pages in a row, each with the promise of more, before a listing counts as broken (ours; REST.md 9).
 pub const EMPTY_PAGES_MAX: usize = 100;
-/// Commands that may wait for the hub's engine; callers wait for room (ours).
-pub const ENGINE_QUEUE_MAX: usize = 4_096;
-/// Commands that share one commit of the hub (ours: bounds how long the first of them waits).
-pub const ENGINE_BATCH_MAX: usize = 1_024;
-/// Timers of the hub's engine that fire within one commit (ours).
-pub const ENGINE_TIMERS_MAX: usize = 1_024;
-/// Longest sleep of the hub's engine while a timer runs, in seconds (ours: the time of day may jump).
-pub const ENGINE_SLEEP_S_MAX: u64 = 1;
-/// Modules of one device (REST.md 8.2).
-pub const MODULES_PER_DEVICE_MAX: usize = 50;
-/// Direct methods under way or waiting for one device (ours; REST.md 7 knows of a limit, not of the number).
-pub const DEVICE_METHODS_MAX: usize = 100;
-/// Jobs that have not ended, without a tier's own limit (ours).
-pub const JOBS_ACTIVE_MAX: usize = 1_000;
-/// Method calls that one job has under way at a time (ours).
-pub const JOB_CALLS_MAX: usize = 1_000;
-/// Twins that a job reads, or rows that it works on, before other commands get their turn (ours).
-pub const JOB_STEP_MAX: usize = 500;

@@ -171,7 +171,8 @@ async fn register(
     ids: &[DeviceId],
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let wanted: Vec<NewDevice> = ids.iter().map(|id| NewDevice { id: id.clone(), keys: None }).collect();
+    let wanted: Vec<NewDevice> =
+        ids.iter().map(|id| NewDevice { id: id.clone(), keys: None, tags: JsonObject::new() }).collect();
     let refused = match args.hub.client(printer)?.create_devices(&wanted).await {
         Ok(refused) => refused,
         Err(error) if error.class() == ErrorClass::NotPermitted => {
