@@ -12,8 +12,8 @@ pub struct HubError {
     pub code: ErrorCode,
     /// What the caller reads, as the service would say it.
     pub message: String,
-    /// What only our log says: the reason that the real hub would hide.
-    pub reason: Option<String>,
+    /// What only our log says: the reason that the real hub would hide. Boxed: errors travel in every `Result`.
+    pub reason: Option<Box<str>>,
     /// The `info` member of nested method errors (REST.md 3.1), for instance `{"timeout":"00:00:00"}`.
     pub info: Option<Value>,
 }
@@ -26,7 +26,7 @@ impl HubError {
 
     /// Adds the reason that only the log shows.
     #[must_use]
-    pub fn because(mut self, reason: impl Into<String>) -> Self {
+    pub fn because(mut self, reason: impl Into<Box<str>>) -> Self {
         self.reason = Some(reason.into());
         self
     }
@@ -40,7 +40,7 @@ impl HubError {
 
     /// The hub is stopping, or its store failed and nothing can be promised any more.
     #[must_use]
-    pub fn unavailable(reason: impl Into<String>) -> Self {
+    pub fn unavailable(reason: impl Into<Box<str>>) -> Self {
         Self::new(ErrorCode::ServiceUnavailable, "The service is unavailable.").because(reason)
     }
 }

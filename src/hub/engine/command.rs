@@ -159,14 +159,14 @@ pub struct Applied {
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The caller may not have it; nothing was changed.
-    Refused(HubError),
+    Refused(Box<HubError>),
     /// The store failed; the engine must not go on.
     Store(StoreError),
 }
 
 impl From<HubError> for Fault {
     fn from(error: HubError) -> Self {
-        Self::Refused(error)
+        Self::Refused(Box::new(error))
     }
 }
 

@@ -89,7 +89,7 @@ impl Engine {
             desired: desired.map(Into::into),
         };
         let patched = match turn.tables.twin(target)? {
-            None => Err(Fault::Refused(super::twin::not_found(target))),
+            None => Err(super::twin::not_found(target).into()),
             Some(twin) => self.write_twin(target, twin, patch, turn),
         };
         let change = match patched {

@@ -60,7 +60,7 @@ impl EngineHandle {
 
     async fn ask(&self, command: Command, mailbox: Option<mpsc::Sender<Notice>>) -> Result<Reply, HubError> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Carry { command, mailbox, reply }).await?;
+        self.order(Order::Carry { command: Box::new(command), mailbox, reply }).await?;
         answer.await.map_err(|_| stopped())?
     }
 

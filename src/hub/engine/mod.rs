@@ -105,7 +105,7 @@ impl Engine {
         let mut turn = Turn { tables, now: whole_ticks(now) };
         let reply = match self.carry_out(command, &mut turn) {
             Ok(reply) => Ok(reply),
-            Err(Fault::Refused(error)) => Err(error),
+            Err(Fault::Refused(error)) => Err(*error),
             Err(Fault::Store(error)) => return Err(error),
         };
         Ok(Applied { reply, effects: std::mem::take(&mut self.effects) })

@@ -22,7 +22,7 @@ pub(super) enum Order {
     /// Carry out a command and answer.
     Carry {
         /// The command.
-        command: Command,
+        command: Box<Command>,
         /// Where a new connection's notices go.
         mailbox: Option<mpsc::Sender<Notice>>,
         /// Who asked.
@@ -205,14 +205,14 @@ impl Writer {
             }
             Order::Stop => return Ok(()),
         };
-        let connecting = match &command {
+        let connecting = match &*command {
             Command::Connect { connection, .. } => Some(*connection),
             _ => None,
         };
-        if let Command::Disconnect(connection) = &command {
+        if let Command::Disconnect(connection) = &*command {
             self.mailboxes.remove(connection);
         }
-        let applied = self.engine.apply(command, tables, self.clock.now())?;
+        let applied = self.engine.apply(*command, tables, self.clock.now())?;
         outbox.add(applied.effects);
         if let (Some(connection), Some(mailbox), Ok(_)) = (connecting, mailbox, &applied.reply) {
             outbox.mailboxes.push((connection, mailbox));

@@ -44,7 +44,7 @@ fn answer(snapshot: &Snapshot, query: &Query, request: &search::PageRequest) -> 
     search::run(snapshot, query, request).map_err(|error| match error {
         SearchError::Continuation(why) => {
             let mut refusal = bad_continuation();
-            refusal.error.reason = Some(why.to_string());
+            refusal.error.reason = Some(why.to_string().into());
             refusal
         }
         SearchError::Groups(why) => Refusal::argument(why.to_string()),

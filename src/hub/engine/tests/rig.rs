@@ -54,6 +54,23 @@ impl Rig {
         applied.reply
     }
 
+    /// Many commands in one transaction, all of which succeed.
+    pub(super) fn apply_all(&mut self, commands: impl IntoIterator<Item = Command>) {
+        let batch = self.store.begin().unwrap();
+        let mut effects = Vec::new();
+        {
+            let mut tables = batch.tables(&self.store).unwrap();
+            for command in commands {
+                let applied = self.engine.apply(command, &mut tables, self.now).unwrap();
+                applied.reply.unwrap();
+                effects.push(applied.effects);
+            }
+            self.engine.flush(&mut tables).unwrap();
+        }
+        batch.commit().unwrap();
+        effects.into_iter().for_each(|effects| self.keep(effects));
+    }
+
     /// One turn without a command.
     pub(super) fn advance(&mut self) {
         let batch = self.store.begin().unwrap();
