@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{JobStatistics, JobStatus, WireTime};
-use crate::run::{Cut, Happening, JobEnd, Left, Outcomes};
-
-use crate::run::OutcomeClass;
+use crate::run::{Cut, Happening, JobEnd, Left, OutcomeClass, Outcomes};
 
 /// How loud a sentence is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +26,9 @@ pub(super) fn said(what: &Happening) -> Option<Said> {
         | Happening::ResultsProgress { .. } => None,
         Happening::Warning { message } => Some(Said::Warning(message.clone())),
         Happening::RunFailed { error, hint, job, reattach, .. } => {
-            let hints = hint.iter().cloned().chain(left_behind(*job, reattach.as_deref())).collect();
+            // That nothing was sent goes without saying when the first call fails.
+            let left = left_behind(*job, reattach.as_deref()).filter(|_| *job != Left::NotSubmitted);
+            let hints = hint.iter().cloned().chain(left).collect();
             Some(Said::Failure(error.clone(), hints))
         }
         _ => plain(what).map(Said::Plain),
@@ -59,7 +59,7 @@ fn attached(status: JobStatus) -> &'static str {
         JobStatus::Queued | JobStatus::Unknown => "exists already; attached",
         JobStatus::Scheduled => "exists already and waits for its start; attached",
         JobStatus::Running => "exists already and runs; attached",
-        JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => "has ended already; reading its results",
+        JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => "has ended already",
     }
 }
 

@@ -256,7 +256,7 @@ impl<J: Jobs> Run<J> {
                 Submitted::Created(job) => {
                     self.state.on_hub();
                     self.events.tell(Happening::Submitted).await;
-                    Ok(job)
+                    Ok(job.map(|job| *job))
                 }
                 Submitted::Joined => {
                     self.state.on_hub();

@@ -13,7 +13,7 @@ use crate::model::{JobRequest, JobResponse, JobStatus};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Submitted {
     /// This run created it.
-    Created(Option<JobResponse>),
+    Created(Option<Box<JobResponse>>),
     /// Somebody else applied the same manifest at the same time.
     Joined,
 }
@@ -57,7 +57,7 @@ impl<J: Jobs, W: Watermark> Submission<'_, J, W> {
     async fn try_once(&mut self) -> Result<Option<Submitted>, Failure> {
         self.watermark.sending();
         let failure = match self.context.create(self.request).await {
-            Ok(job) => return Ok(Some(Submitted::Created(Some(job)))),
+            Ok(job) => return Ok(Some(Submitted::Created(Some(Box::new(job))))),
             Err(failure) => failure,
         };
         match failure.kind {
@@ -113,6 +113,6 @@ impl<J: Jobs, W: Watermark> Submission<'_, J, W> {
 
     async fn look(&self) -> Result<Option<Submitted>, Failure> {
         let job = self.context.read(self.request.job_id.as_str()).await?;
-        Ok((job.status != JobStatus::Unknown).then_some(Submitted::Created(Some(job))))
+        Ok((job.status != JobStatus::Unknown).then_some(Submitted::Created(Some(Box::new(job)))))
     }
 }

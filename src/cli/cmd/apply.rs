@@ -12,6 +12,7 @@ use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, duration};
+use crate::cli::local_hub::LocalArgs;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
 use crate::cli::signals::StopSignals;
@@ -49,6 +50,8 @@ pub struct ApplyArgs {
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     output: OutputFormat,
     #[command(flatten)]
+    local: LocalArgs,
+    #[command(flatten)]
     hub: HubArgs,
 }
 
@@ -60,6 +63,13 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let Some(manifests) = valid_manifests(&args.paths, deny(args.deny_warnings), printer)? else {
         return Ok(Exit::InvalidManifest);
     };
+    if args.local.local {
+        let local = args.local.start(&manifests, &args.hub, printer).await?;
+        let settings = args.settings(Pace::local(), HubLife::WithCommand);
+        let applied = apply_with(local.client(), &manifests, settings, printer).await;
+        local.stop().await;
+        return applied;
+    }
     let client = args.hub.client(printer)?;
     let pace = pace_for(client.host_name());
     let settings = args.settings(pace, HubLife::Lasting);
