@@ -4,25 +4,26 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
 use crate::cli::args::OutputFormat;
 use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::hub_target::{HubArgs, duration};
+use crate::cli::failure::{Failure, chain};
+use crate::cli::hub_target::{HubArgs, announce, duration, hub_in_environment};
 use crate::cli::printer::Printer;
 use crate::cli::problems;
-use crate::cli::signals::StopSignals;
+use crate::cli::watched::{Watched, equipment, exit_of_runs};
+use crate::local::{Local, LocalError};
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
 use crate::model::{Clock, Rng};
 use crate::plan::{self, StartOutOfReach, Step};
-use crate::report::{Bars, JsonLines, Lines, Paint, Reporter, Summary, Voice, deliver};
 use crate::run::{
-    Context, Ended, Equipment, Events, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, RunEvent, Verdict,
-    Waiting, carry_out, check_new_start, event_channel, locate,
+    Context, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start, locate,
 };
+
+/// Devices that `--local` makes up for each manifest, unless told otherwise.
+const LOCAL_DEVICES: usize = 10;
+/// How long the local hub and its devices may take to stop: what they hold is gone anyway.
+const LOCAL_STOP_MAX: Duration = Duration::from_secs(5);
 
 /// What `apply` takes.
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,12 @@ pub struct ApplyArgs {
     /// How to write to stdout: a table at the end, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     output: OutputFormat,
+    /// Run everything inside this process: a hub and simulated devices that the manifests find. No account, no set-up
+    #[arg(long, help_heading = "Which hub", conflicts_with_all = ["hub_connection_string", "hub_host"])]
+    local: bool,
+    /// Devices that --local makes up for each manifest
+    #[arg(long, help_heading = "Which hub", value_name = "COUNT", requires = "local", default_value_t = LOCAL_DEVICES)]
+    devices: usize,
     #[command(flatten)]
     hub: HubArgs,
 }
@@ -60,10 +67,38 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let Some(manifests) = valid_manifests(&args.paths, deny(args.deny_warnings), printer)? else {
         return Ok(Exit::InvalidManifest);
     };
+    if args.local {
+        return apply_locally(&args, &manifests, printer).await;
+    }
     let client = args.hub.client(printer)?;
-    let pace = pace_for(client.host_name());
-    let settings = args.settings(pace, HubLife::Lasting);
+    let settings = args.settings(pace_for(client.host_name()), HubLife::Lasting);
     apply_with(client, &manifests, settings, printer).await
+}
+
+/// Applies to a hub that lives in this process, and only as long as this takes.
+async fn apply_locally(args: &ApplyArgs, manifests: &[Manifest], printer: &Printer) -> Result<Exit, Failure> {
+    if let Some(variable) = hub_in_environment() {
+        printer.say(&format!("--local: {variable} is not used"));
+    }
+    let local = Local::start(manifests, args.devices, Clock::system(), Rng::from_entropy(), announce(printer))
+        .await
+        .map_err(|error| no_local(&error))?;
+    printer.say(&format!("a local hub with {} runs in this process", problems::counted(local.devices(), "device")));
+    let settings = args.settings(Pace::local(), HubLife::WithCommand);
+    let exit = apply_with(local.client(), manifests, settings, printer).await;
+    if tokio::time::timeout(LOCAL_STOP_MAX, local.stop()).await.is_err() {
+        tracing::warn!("the local hub did not stop in time");
+    }
+    exit
+}
+
+/// What the manifests or the flags ask for is the user's to change; everything else should not happen.
+fn no_local(error: &LocalError) -> Failure {
+    let exit = match error {
+        LocalError::Census(_) | LocalError::NoRoom { .. } => Exit::Usage,
+        _ => Exit::Unexpected,
+    };
+    Failure::new(exit, chain(error))
 }
 
 impl ApplyArgs {
@@ -208,120 +243,9 @@ fn refused_starts(manifests: &[Manifest], located: &[Located], clock: &Clock) ->
     refused.collect()
 }
 
-/// What runs need besides their steps.
-pub(super) fn equipment(pace: Pace, options: Options, clock: &Clock, events: Events) -> Equipment {
-    Equipment { pace, clock: clock.clone(), rng: Rng::from_entropy(), events, options }
-}
-
-/// Runs whose events are reported until all of them are gone or the user insists.
-pub(super) struct Watched {
-    pub(super) events: Events,
-    receiver: mpsc::Receiver<RunEvent>,
-    reporters: Vec<Box<dyn Reporter>>,
-    clock: Clock,
-}
-
-impl Watched {
-    pub(super) fn new(output: OutputFormat, clock: &Clock, printer: &Printer) -> Self {
-        let (events, receiver) = event_channel(clock.clone());
-        Self { events, receiver, reporters: reporters(output, printer), clock: clock.clone() }
-    }
-
-    /// Does the work and reports it. The first signal cancels the work's token, the second leaves at once.
-    ///
-    /// The work must drop every sender of events when it is done.
-    ///
-    /// # Errors
-    /// [`Failure`] when signals cannot be listened to.
-    pub(super) async fn until_done<W>(self, work: impl FnOnce(CancellationToken) -> W) -> Result<Exit, Failure>
-    where
-        W: Future<Output = Exit>,
-    {
-        let Self { events, receiver, mut reporters, clock } = self;
-        let mut signals = StopSignals::listen()
-            .map_err(|error| Failure::unexpected(format!("signals cannot be listened to: {error}")))?;
-        let stop = CancellationToken::new();
-        let work = work(stop.clone());
-        drop(events);
-        let reported = async { tokio::join!(work, deliver(receiver, &mut reporters, &clock)).0 };
-        let insisted = async {
-            signals.recv().await;
-            stop.cancel();
-            signals.recv().await;
-        };
-        tokio::select! {
-            exit = reported => Ok(exit),
-            () = insisted => Ok(Exit::Interrupted),
-        }
-    }
-}
-
-/// Who reports: somebody for people on stderr, and what was asked for on stdout.
-fn reporters(output: OutputFormat, printer: &Printer) -> Vec<Box<dyn Reporter>> {
-    let paint = |colours: bool| if colours { Paint::Colours } else { Paint::Plain };
-    let people: Box<dyn Reporter> = if printer.is_interactive() {
-        Box::new(Bars::new(printer.bars(), paint(printer.colours_stderr()), Aloud(printer.clone())))
-    } else {
-        Box::new(Lines::new(Aloud(printer.clone())))
-    };
-    let stdout = printer.clone();
-    let data: crate::report::Data = Box::new(move |line| stdout.data(line));
-    let programs: Box<dyn Reporter> = match output {
-        OutputFormat::Json => Box::new(JsonLines::new(data)),
-        OutputFormat::Text => Box::new(Summary::new(data, printer.width(), paint(printer.colours_stdout()))),
-    };
-    // The last screen comes below the bars.
-    vec![people, programs]
-}
-
-/// The printer as the reporters' voice.
-struct Aloud(Printer);
-
-impl Voice for Aloud {
-    fn say(&self, line: &str) {
-        self.0.say(line);
-    }
-
-    fn warn(&self, line: &str) {
-        self.0.warn(line);
-    }
-
-    fn fail(&self, message: &str, hints: &[String]) {
-        let failure = Failure { exit: Exit::Unexpected, message: message.to_owned(), hints: hints.to_vec() };
-        self.0.failure(&failure);
-    }
-}
-
-/// The exit of all runs together.
-pub(super) fn exit_of_runs(ended: &[Ended]) -> Exit {
-    let exits: Vec<Exit> = ended.iter().map(|ended| exit_of(ended.verdict)).collect();
-    Exit::of_runs(&exits)
-}
-
-fn exit_of(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Done => Exit::Success,
-        Verdict::Unexpected => Exit::Unexpected,
-        Verdict::Usage => Exit::Usage,
-        Verdict::NotPermitted => Exit::NotPermitted,
-        Verdict::HubUnavailable => Exit::HubUnavailable,
-        Verdict::DevicesFailed => Exit::DevicesFailed,
-        Verdict::Stopped => Exit::Stopped,
-        Verdict::StillRunning => Exit::StillRunning,
-        Verdict::Interrupted => Exit::Interrupted,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn events_and_the_process_end_with_the_same_codes() {
-        for verdict in Verdict::ALL {
-            assert_eq!(exit_of(verdict).code(), verdict.exit_code(), "{verdict:?}");
-        }
-    }
 
     #[test]
     fn only_hubs_on_this_machine_are_asked_without_a_budget() {
