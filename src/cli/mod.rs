@@ -11,6 +11,7 @@ pub mod cmd;
 pub mod exit;
 pub mod failure;
 pub mod hub_target;
+pub mod local_hub;
 pub mod printer;
 pub mod problems;
 pub mod secret_arg;
@@ -24,6 +25,7 @@ use args::{Args, Command};
 use exit::Exit;
 use failure::Failure;
 use printer::Printer;
+use trace::Audience;
 
 /// Runs the program on the process's own arguments and gives its exit code.
 #[must_use]
@@ -43,7 +45,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let printer = Printer::from_args(&args.global);
-    trace::start(&args.global);
+    trace::start(&args.global, audience(&args.command));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&printer, &Failure::unexpected(format!("no runtime could be started: {error}"))),
@@ -56,6 +58,14 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(Err(failure)) => report(&printer, &failure),
         // The panic hook has printed where and why.
         Err(_) => Exit::Unexpected,
+    }
+}
+
+/// Who runs a hub wants to know what it refuses and why; who runs anything else does not.
+fn audience(command: &Command) -> Audience {
+    match command {
+        Command::Hub(_) => Audience::HubOperator,
+        _ => Audience::Everybody,
     }
 }
 

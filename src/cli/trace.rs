@@ -9,11 +9,21 @@ use super::args::GlobalArgs;
 /// Environment variable with a filter such as `iotjob::hub=debug`; it wins over `-v` and `-q`.
 const FILTER_VARIABLE: &str = "IOTJOB_LOG";
 
+/// Who reads the log when no flag says how much of it there is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Wants to know what the hub refuses and why.
+    HubOperator,
+    /// Wants to know what goes wrong.
+    Everybody,
+}
+
 /// Starts the log. A second call changes nothing.
-pub fn start(args: &GlobalArgs) {
+pub fn start(args: &GlobalArgs, audience: Audience) {
     let default = match (args.quiet, args.verbose) {
         (true, _) => "error",
-        (false, 0) => "warn,iotjob::hub=info",
+        (false, 0) if audience == Audience::HubOperator => "warn,iotjob::hub=info",
+        (false, 0) => "warn",
         (false, 1) => "iotjob=info",
         (false, 2) => "iotjob=debug",
         (false, _) => "iotjob=trace,info",

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::words::{clean, detached, ended};
 use super::{Data, Reporter};
-use crate::run::{DeviceResult, Happening, JobEnd, Left, OutcomeClass, Outcomes, RunEvent};
+use crate::run::{DeviceResult, Happening, Left, OutcomeClass, RunEvent};
 
 /// Targets named in a group of failures; `iotjob results` names all.
 const FAILURES_NAMED_MAX: usize = 20;
@@ -214,7 +214,7 @@ impl Reporter for Summary {
 mod tests {
     use super::*;
     use crate::report::sample::{Heard, event, result, story};
-    use crate::run::Cut;
+    use crate::run::{Cut, JobEnd, Outcomes};
 
     fn screen(events: &[RunEvent], width: usize) -> String {
         let heard = Heard::default();

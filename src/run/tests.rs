@@ -285,7 +285,7 @@ proptest! {
     fn whatever_is_lost_or_killed_there_is_one_job_and_its_result(
         fates in prop::collection::vec(
             prop::sample::select(vec![Fate::Answered, Fate::LostOnTheWay, Fate::AnswerLost, Fate::NoSlot]), 0..4),
-        hidden_reads in 0_u32..8,
+        hidden_reads in 0_u32..=6,
         kill_after_s in 0_u64..120,
     ) {
         let (verdict, jobs) = killed_and_applied_again(fates, hidden_reads, Duration::from_secs(kill_after_s));

@@ -82,7 +82,10 @@ impl ClientCertVerifier for AnyClientCertificate {
 mod tests {
     use jiff::Timestamp;
     use tokio::io::duplex;
-    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+    use tokio_rustls::rustls::version::{TLS12, TLS13};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
     use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
@@ -103,6 +106,37 @@ mod tests {
 
     fn now() -> Timestamp {
         Clock::system().now()
+    }
+
+    /// What the server learns of a client that offers a certificate which expired long ago, under one TLS version.
+    async fn certificate_seen(version: &'static SupportedProtocolVersion) -> Option<usize> {
+        let ca = DevCa::in_memory(&[], now()).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["dev1".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(1990, 1, 1);
+        let certificate = params.self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.ca_pem().as_bytes()).unwrap()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(vec![certificate.into()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+            .unwrap();
+        let (near, far) = duplex(16 * 1024);
+        let connector = TlsConnector::from(Arc::new(client));
+        let acceptor = TlsAcceptor::from(server_config(&ca).unwrap());
+        let name = ServerName::try_from("localhost").unwrap();
+        let (accepted, connected) =
+            tokio::join!(Box::pin(acceptor.accept(far)), Box::pin(connector.connect(name, near)));
+        connected.unwrap();
+        accepted.unwrap().get_ref().1.peer_certificates().map(<[_]>::len)
+    }
+
+    #[tokio::test]
+    async fn any_client_certificate_is_let_in_and_shown_to_the_hub_under_both_versions() {
+        assert_eq!(certificate_seen(&TLS12).await, Some(1));
+        assert_eq!(certificate_seen(&TLS13).await, Some(1));
     }
 
     #[tokio::test]

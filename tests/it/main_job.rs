@@ -26,7 +26,7 @@ fn one_command_locks_ten_doors_and_leaves_nothing_behind() {
     let env = TestEnv::new();
     let apply = env.run(["apply", &job_file("lockdoor.yaml"), "--local"]);
     assert_eq!(apply.code, 0, "{}\n{}", apply.stdout, apply.stderr);
-    assert!(apply.stdout.contains("10 succeeded"), "{}", apply.stdout);
+    assert!(apply.stdout.contains("10 of 10 devices succeeded"), "{}", apply.stdout);
     assert!(apply.stdout.contains("lock-doors-10"), "{}", apply.stdout);
     assert_eq!(fs::read_dir(env.path()).unwrap().count(), 0, "the directory is as empty as before");
 }

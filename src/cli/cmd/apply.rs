@@ -7,23 +7,18 @@ use std::time::Duration;
 use crate::cli::args::OutputFormat;
 use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{Failure, chain};
-use crate::cli::hub_target::{HubArgs, announce, duration, hub_in_environment};
+use crate::cli::failure::Failure;
+use crate::cli::hub_target::{HubArgs, duration};
+use crate::cli::local_hub::LocalArgs;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
-use crate::local::{Local, LocalError};
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
-use crate::model::{Clock, Rng};
+use crate::model::Clock;
 use crate::plan::{self, StartOutOfReach, Step};
 use crate::run::{
     Context, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start, locate,
 };
-
-/// Devices that `--local` makes up for each manifest, unless told otherwise.
-const LOCAL_DEVICES: usize = 10;
-/// How long the local hub and its devices may take to stop: what they hold is gone anyway.
-const LOCAL_STOP_MAX: Duration = Duration::from_secs(5);
 
 /// What `apply` takes.
 #[derive(Debug, clap::Args)]
@@ -41,7 +36,7 @@ pub struct ApplyArgs {
     #[arg(long)]
     deny_warnings: bool,
     /// Leave as soon as the hub has the job
-    #[arg(long, conflicts_with = "wait_timeout")]
+    #[arg(long, conflicts_with_all = ["wait_timeout", "local"])]
     no_wait: bool,
     /// Leave after so long, with exit 8; the job goes on [default: wait to the end]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -49,12 +44,8 @@ pub struct ApplyArgs {
     /// How to write to stdout: a table at the end, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     output: OutputFormat,
-    /// Run everything inside this process: a hub and simulated devices that the manifests find. No account, no set-up
-    #[arg(long, help_heading = "Which hub", conflicts_with_all = ["hub_connection_string", "hub_host"])]
-    local: bool,
-    /// Devices that --local makes up for each manifest
-    #[arg(long, help_heading = "Which hub", value_name = "COUNT", requires = "local", default_value_t = LOCAL_DEVICES)]
-    devices: usize,
+    #[command(flatten)]
+    local: LocalArgs,
     #[command(flatten)]
     hub: HubArgs,
 }
@@ -67,38 +58,16 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let Some(manifests) = valid_manifests(&args.paths, deny(args.deny_warnings), printer)? else {
         return Ok(Exit::InvalidManifest);
     };
-    if args.local {
-        return apply_locally(&args, &manifests, printer).await;
+    if args.local.local {
+        let local = args.local.start(&manifests, &args.hub, printer).await?;
+        let settings = args.settings(Pace::local(), HubLife::WithCommand);
+        let applied = apply_with(local.client(), &manifests, settings, printer).await;
+        local.stop().await;
+        return applied;
     }
     let client = args.hub.client(printer)?;
     let settings = args.settings(pace_for(client.host_name()), HubLife::Lasting);
     apply_with(client, &manifests, settings, printer).await
-}
-
-/// Applies to a hub that lives in this process, and only as long as this takes.
-async fn apply_locally(args: &ApplyArgs, manifests: &[Manifest], printer: &Printer) -> Result<Exit, Failure> {
-    if let Some(variable) = hub_in_environment() {
-        printer.say(&format!("--local: {variable} is not used"));
-    }
-    let local = Local::start(manifests, args.devices, Clock::system(), Rng::from_entropy(), announce(printer))
-        .await
-        .map_err(|error| no_local(&error))?;
-    printer.say(&format!("a local hub with {} runs in this process", problems::counted(local.devices(), "device")));
-    let settings = args.settings(Pace::local(), HubLife::WithCommand);
-    let exit = apply_with(local.client(), manifests, settings, printer).await;
-    if tokio::time::timeout(LOCAL_STOP_MAX, local.stop()).await.is_err() {
-        tracing::warn!("the local hub did not stop in time");
-    }
-    exit
-}
-
-/// What the manifests or the flags ask for is the user's to change; everything else should not happen.
-fn no_local(error: &LocalError) -> Failure {
-    let exit = match error {
-        LocalError::Census(_) | LocalError::NoRoom { .. } => Exit::Usage,
-        _ => Exit::Unexpected,
-    };
-    Failure::new(exit, chain(error))
 }
 
 impl ApplyArgs {
@@ -188,9 +157,7 @@ pub async fn apply_with<J: Jobs>(
     settings: ApplySettings,
     printer: &Printer,
 ) -> Result<Exit, Failure> {
-    let Some(steps) = steps(manifests, settings.options.hub, printer) else {
-        return Ok(Exit::InvalidManifest);
-    };
+    let steps = steps(manifests, settings.options.hub, printer);
     let clock = Clock::system();
     let watched = Watched::new(settings.output, &clock, printer);
     let context = Context::new(hub, equipment(settings.pace, settings.options, &clock, watched.events.clone()));
@@ -211,23 +178,16 @@ pub async fn apply_with<J: Jobs>(
         .await
 }
 
-/// Makes the manifests' steps; `None` when one of them fits no job, which is then said.
-fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Option<Vec<Step>> {
-    let (mut steps, mut refused) = (Vec::with_capacity(manifests.len()), false);
-    for manifest in manifests {
-        match plan::build(manifest) {
-            Ok(step) if hub == HubLife::WithCommand && step.start.is_some() => {
-                printer.say(&format!("{}: starts at once, since the local hub ends with this command", step.name));
-                steps.push(step.starting_at_once());
-            }
-            Ok(step) => steps.push(step),
-            Err(error) => {
-                printer.failure(&Failure::new(Exit::InvalidManifest, error.to_string()));
-                refused = true;
-            }
+/// Makes the manifests' steps. A start means nothing to a hub that ends with this command.
+fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Vec<Step> {
+    let adapted = manifests.iter().map(plan::build).map(|step| match (hub, step.start) {
+        (HubLife::WithCommand, Some(_)) => {
+            printer.say(&format!("{}: starts at once, since the local hub ends with this command", step.name));
+            step.starting_at_once()
         }
-    }
-    (!refused).then_some(steps)
+        _ => step,
+    });
+    adapted.collect()
 }
 
 /// Starts that new runs cannot have, each at its place. `manifests` and `located` run in parallel.

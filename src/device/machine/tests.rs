@@ -129,6 +129,24 @@ fn connects_as_an_azure_device_does() {
 }
 
 #[test]
+fn a_module_with_a_policys_key_names_both() {
+    let device = config(Behaviour::default());
+    let key = Arc::new(KEY.parse::<SymmetricKey>().unwrap());
+    let credentials = Credentials::PolicyKey { policy: "device".into(), key };
+    let id = TwinId::module("dev1".parse().unwrap(), "cam".parse().unwrap());
+    let module = DeviceConfig::new(device.endpoint, id, credentials, device.behaviour).unwrap();
+    let mut bench = Bench { machine: Machine::new(module, Rng::seeded(1)), second: 0 };
+    let effects = bench.on(Input::Opened);
+    let connect = connect_of(&effects);
+    let login = connect.login.as_ref().unwrap();
+    assert_eq!(connect.client_id, "dev1/cam");
+    assert!(login.user_name.starts_with("hub.local/dev1/cam/?api-version="), "{}", login.user_name);
+    let token = login.password.as_ref().unwrap().expose();
+    assert!(token.contains("sr=hub.local%2Fdevices%2Fdev1%2Fmodules%2Fcam&"), "{token}");
+    assert!(token.ends_with("&skn=device"), "{token}");
+}
+
+#[test]
 fn each_connect_carries_a_fresh_token() {
     let mut bench = Bench::ready();
     bench.second = 100;

@@ -201,6 +201,9 @@ impl EngineHandle {
 
     /// Opens the connection of an identity that the edge has authenticated; an older one gets [`Notice::Close`].
     ///
+    /// With restored subscriptions the mailbox may hold notices when this returns: the CONNACK goes first. A mailbox that
+    /// ends without a [`Notice::Close`] means the same: the device did not read, or the engine ended.
+    ///
     /// # Errors
     /// `DeviceNotFound`, `DeviceDisabled`.
     pub async fn connect(

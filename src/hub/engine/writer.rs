@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
-use super::command::{Command, Completion, Effects, Reply, Ticket};
+use super::command::{Applied, Command, Completion, Effects, Reply, Ticket};
 use super::{Engine, EngineOptions};
 use crate::hub::HubError;
 use crate::hub::notice::{ConnectionId, Notice};
@@ -62,9 +63,20 @@ struct Writer {
 /// What a batch has to say once it is durable.
 #[derive(Default)]
 struct Outbox {
-    replies: Vec<(ReplySender, Result<Reply, HubError>, Option<OwnedSemaphorePermit>)>,
+    answers: Vec<Answer>,
     mailboxes: Vec<(ConnectionId, mpsc::Sender<Notice>)>,
+    disconnected: Vec<ConnectionId>,
     effects: Effects,
+}
+
+/// One caller's answer.
+struct Answer {
+    caller: ReplySender,
+    reply: Result<Reply, HubError>,
+    /// The connection that it is about, when it opens one.
+    opened: Option<ConnectionId>,
+    /// Held until the answer is out.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Starts the thread; the receiver ends when the thread has.
@@ -159,6 +171,7 @@ impl Writer {
     }
 
     fn carry_out(&mut self, orders: Vec<Envelope>) -> Result<(), StoreError> {
+        // One time for the whole batch: what a command makes due now is due for the step that follows it.
         let now = self.clock.now();
         let mut outbox = Outbox::default();
         if !orders.is_empty() || !self.lost.is_empty() || self.engine.has_work(now) {
@@ -171,7 +184,7 @@ impl Writer {
                     outbox.add(applied.effects);
                 }
                 for envelope in orders {
-                    self.carry_out_one(envelope, &mut tables, &mut outbox)?;
+                    self.carry_out_one(envelope, &mut tables, now, &mut outbox)?;
                 }
                 outbox.add(self.engine.advance(&mut tables, now)?);
                 self.engine.flush(&mut tables)?;
@@ -195,33 +208,34 @@ impl Writer {
         &mut self,
         envelope: Envelope,
         tables: &mut WriteTables<'_>,
+        now: Timestamp,
         outbox: &mut Outbox,
     ) -> Result<(), StoreError> {
-        let (command, mailbox, reply) = match envelope.order {
-            Order::Carry { command, mailbox, reply } => (command, mailbox, reply),
+        let (command, mailbox, caller) = match envelope.order {
+            Order::Carry { command, mailbox, reply } => (*command, mailbox, reply),
             Order::Wake(waker) => {
                 self.wakers.push(waker);
                 return Ok(());
             }
             Order::Stop => return Ok(()),
         };
-        let connecting = match &*command {
-            Command::Connect { connection, .. } => Some(*connection),
-            _ => None,
-        };
-        if let Command::Disconnect(connection) = &*command {
-            self.mailboxes.remove(connection);
+        let mut opening = None;
+        match &command {
+            Command::Connect { connection, .. } => opening = Some(*connection),
+            Command::Disconnect(connection) => outbox.disconnected.push(*connection),
+            _ => {}
         }
-        let applied = self.engine.apply(*command, tables, self.clock.now())?;
-        outbox.add(applied.effects);
-        if let (Some(connection), Some(mailbox), Ok(_)) = (connecting, mailbox, &applied.reply) {
+        let Applied { reply, effects } = self.engine.apply(command, tables, now)?;
+        outbox.add(effects);
+        let opened = opening.filter(|_| reply.is_ok());
+        if let (Some(connection), Some(mailbox)) = (opened, mailbox) {
             outbox.mailboxes.push((connection, mailbox));
         }
-        match applied.reply {
+        match reply {
             Ok(Reply::Later(ticket)) => {
-                self.callers.insert(ticket, reply);
+                self.callers.insert(ticket, caller);
             }
-            answer => outbox.replies.push((reply, answer, envelope.place)),
+            reply => outbox.answers.push(Answer { caller, reply, opened, _place: envelope.place }),
         }
         Ok(())
     }
@@ -229,18 +243,23 @@ impl Writer {
     /// Lets everything go that the commit has made true.
     fn release(&mut self, outbox: Outbox) {
         self.mailboxes.extend(outbox.mailboxes);
-        for (reply, answer, place) in outbox.replies {
-            // Who gave up waiting needs no answer.
-            let _ = reply.send(answer);
-            drop(place);
+        for answer in outbox.answers {
+            // Who gave up waiting needs no answer; but a connection that nobody waits for has nobody to end it.
+            if answer.caller.send(answer.reply).is_err() {
+                self.lost.extend(answer.opened);
+            }
         }
         for (connection, notice) in outbox.effects.notices {
             self.notify(connection, notice);
         }
         for Completion { ticket, result } in outbox.effects.completions {
             if let Some(caller) = self.callers.remove(&ticket) {
+                // As above: the call has ended either way.
                 let _ = caller.send(result.map(Reply::Method));
             }
+        }
+        for connection in outbox.disconnected {
+            self.mailboxes.remove(&connection);
         }
     }
 

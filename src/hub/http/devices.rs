@@ -13,6 +13,7 @@ use super::extract::{Parameters, Precondition, Target};
 use super::identity_body::IdentityBody;
 use super::identity_document::{Never, document};
 use super::json::JsonBody;
+use crate::hub::HubError;
 use crate::hub::registry::{Identity, IfMatch};
 use crate::hub::store::IdentityScope;
 use crate::model::limits::DEVICE_LIST_MAX;
@@ -89,7 +90,7 @@ pub(super) async fn documents(hub: &HttpState, scope: IdentityScope, limit: usiz
 
 /// What the service says of a device that is not there: the text is the id (REST.md 3.3).
 pub(super) fn not_found(id: &TwinId) -> Refusal {
-    Refusal::new(ErrorCode::DeviceNotFound, id.device.as_str())
+    HubError::new(ErrorCode::DeviceNotFound, id.device.as_str()).because(format!("`{id}` is not registered")).into()
 }
 
 /// Adds the `ETag` header, which devices have and modules do not (REST.md 1.3).

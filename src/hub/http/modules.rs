@@ -94,5 +94,5 @@ async fn parent_opens(hub: &HttpState, id: &TwinId) -> Result<(), Refusal> {
 }
 
 fn not_found(id: &TwinId) -> Refusal {
-    Refusal::new(ErrorCode::ModuleNotFound, id.to_string())
+    HubError::new(ErrorCode::ModuleNotFound, id.to_string()).because(format!("`{id}` is not registered")).into()
 }

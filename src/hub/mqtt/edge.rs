@@ -52,13 +52,21 @@ impl DeviceEdge {
     }
 }
 
-/// Speaks with one device until it ends. Returns when the socket is closed and the engine knows.
-pub async fn serve<S: DeviceStream>(stream: S, peer: SocketAddr, edge: Arc<DeviceEdge>, stop: CancellationToken) {
+/// Speaks with one device until it ends. Done when the socket is closed and the engine knows.
+pub fn serve<S: DeviceStream>(
+    stream: S,
+    peer: SocketAddr,
+    edge: Arc<DeviceEdge>,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send {
+    // Wrapped out here: an async function would keep room for the bare stream as well, for as long as it lives.
     let mut stream = PacketStream::new(stream);
-    // Boxed like everything that is rare: what an idle connection costs is what its task holds.
-    let Some(mut live) = Box::pin(open(&mut stream, peer, &edge, &stop)).await else { return };
-    let ending = live.run(&mut stream, &edge, &stop).await;
-    Box::pin(live.close(&mut stream, &edge, peer, &ending)).await;
+    async move {
+        // Boxed like everything that is rare: what an idle connection costs is what its task holds.
+        let Some(mut live) = Box::pin(open(&mut stream, peer, &edge, &stop)).await else { return };
+        let ending = live.run(&mut stream, &edge, &stop).await;
+        Box::pin(live.close(&mut stream, &edge, peer, &ending)).await;
+    }
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::new(&self.database.begin_read()?, Arc::clone(&self.presence))
+        Snapshot::new(&self.database, Arc::clone(&self.presence))
     }
 
     /// Starts a write transaction; waits for the one under way.

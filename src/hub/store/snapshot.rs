@@ -3,7 +3,7 @@
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use serde_json::Value;
 
 use super::read::{TwinTables, decode, record};
@@ -60,10 +60,13 @@ pub struct Snapshot {
     rows: Records,
     meta: Records,
     presence: Arc<PresenceBoard>,
+    /// Last, so that it outlives the tables: a database that is dropped closes under its readers.
+    _database: Arc<Database>,
 }
 
 impl Snapshot {
-    pub(super) fn new(txn: &ReadTransaction, presence: Arc<PresenceBoard>) -> Result<Self, StoreError> {
+    pub(super) fn new(database: &Arc<Database>, presence: Arc<PresenceBoard>) -> Result<Self, StoreError> {
+        let txn = database.begin_read()?;
         Ok(Self {
             identities: txn.open_table(IDENTITIES)?,
             twins: txn.open_table(TWINS)?,
@@ -71,6 +74,7 @@ impl Snapshot {
             rows: txn.open_table(ROWS)?,
             meta: txn.open_table(META)?,
             presence,
+            _database: Arc::clone(database),
         })
     }
 

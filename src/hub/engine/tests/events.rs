@@ -211,6 +211,9 @@ impl Books {
         for id in &self.jobs {
             assert!(self.rig.job(id).unwrap().status.is_terminal(), "{id} never ended");
         }
+        let engine = &self.rig.engine;
+        assert!(engine.jobs.is_empty() && engine.calls.is_empty() && engine.waiting_calls.is_empty());
+        assert!(engine.waiting.is_empty(), "somebody still waits: {:?}", engine.waiting);
     }
 }
 

@@ -103,6 +103,22 @@ async fn a_device_that_does_not_read_loses_its_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_opener_gave_up_does_not_stay() {
+    let store = Store::in_memory().unwrap();
+    let hands = start(store.clone());
+    hands.hub.create_identity(draft("a")).await.unwrap();
+    let (mailbox, _notices) = mpsc::channel(4);
+    let mut connect = Box::pin(hands.hub.connect(twin_id("a"), ConnectionId(1), SessionKind::Clean, mailbox));
+    // The engine cannot begin while somebody else writes: the order is queued, and nobody reads its answer.
+    let writing = store.begin().unwrap();
+    assert!(futures_util::poll!(&mut connect).is_pending());
+    drop(connect);
+    drop(writing);
+    hands.hub.wake().await;
+    assert_eq!(hands.hub.snapshot().unwrap().presence(&twin_id("a")).state, ConnectionState::Disconnected);
+}
+
+#[tokio::test]
 async fn who_stops_has_kept_everything_and_takes_nothing_more() {
     let dir = tempfile::tempdir().unwrap();
     let hands = start(Store::open(dir.path()).unwrap());

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{DuplexStream, duplex};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::auth::{Resource, SasToken, generate_key_pair};
@@ -134,4 +136,14 @@ async fn a_stopping_hub_closes_at_once() {
     let mut device = bench.dial(stop.clone());
     stop.cancel();
     assert_eq!(device.read_server_packet().await.unwrap(), None);
+}
+
+#[test]
+fn the_task_of_a_connection_is_small() {
+    fn future_bytes<F>(_: impl Fn(TlsStream<TcpStream>, SocketAddr, Arc<DeviceEdge>, CancellationToken) -> F) -> usize {
+        size_of::<F>()
+    }
+    // The TLS stream is the most of it; a second copy of it, or an engine call that is not boxed, would show.
+    let (task, stream) = (future_bytes(serve), size_of::<TlsStream<TcpStream>>());
+    assert!(task < stream + 1_024, "the task has {task} bytes, the stream {stream}");
 }
