@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::words::{clean, detached, ended};
 use super::{Data, Reporter};
-use crate::run::{DeviceResult, Happening, JobEnd, Left, OutcomeClass, Outcomes, RunEvent};
+use crate::run::{DeviceResult, Happening, Left, OutcomeClass, RunEvent};
 
 /// Targets named in a group of failures; `iotjob results` names all.
 const FAILURES_NAMED_MAX: usize = 20;
@@ -69,7 +69,7 @@ impl Summary {
     fn write(&self, run_id: &str, run: &Run) {
         match &run.last {
             Some(Happening::RunEnded { targets, outcomes, job_status, reason, exit_code }) => {
-                let text = headline(*targets, outcomes, *job_status, reason.as_deref());
+                let text = ended(*targets, outcomes, *job_status, reason.as_deref());
                 self.head(run_id, &text, *exit_code);
                 self.groups(run, outcomes.unknown, "the hub has no result for it; it may have run");
             }
@@ -79,7 +79,6 @@ impl Summary {
                     self.groups(run, outcomes.unknown, "not yet read");
                 }
             }
-            // What failed is said where people read, and there is no result to write.
             _ => {}
         }
     }
@@ -128,18 +127,6 @@ impl Summary {
     }
 }
 
-fn headline(targets: u64, outcomes: &Outcomes, end: JobEnd, reason: Option<&str>) -> String {
-    let text = match end {
-        JobEnd::Completed => return ended(targets, outcomes),
-        JobEnd::Failed => "the hub could not run the job",
-        JobEnd::Cancelled => "the job was cancelled",
-    };
-    match reason {
-        Some(reason) => format!("{text}: {}", clean(reason)),
-        None => text.to_owned(),
-    }
-}
-
 fn row(key: &GroupKey, group: &Group) -> [String; 4] {
     let hidden = group.count.saturating_sub(u64::try_from(group.named.len()).unwrap_or(u64::MAX));
     let mut which = group.named.join(", ");
@@ -167,6 +154,11 @@ fn layout(rows: Vec<[String; 4]>, width: usize) -> String {
 }
 
 impl Run {
+    /// What failed is said where people read, and has no result to write.
+    fn has_result(&self) -> bool {
+        matches!(self.last, Some(Happening::RunEnded { .. } | Happening::Detached { .. }))
+    }
+
     fn take_in(&mut self, result: &DeviceResult) {
         let is_success = result.outcome == OutcomeClass::Succeeded;
         let reason = result.reason.as_deref().map(clean).unwrap_or_default();
@@ -208,8 +200,12 @@ impl Reporter for Summary {
     }
 
     fn finish(&mut self) {
-        for run_id in &self.order {
-            self.write(run_id, &self.runs[run_id]);
+        let written = self.order.iter().map(|run_id| (run_id, &self.runs[run_id])).filter(|(_, run)| run.has_result());
+        for (index, (run_id, run)) in written.enumerate() {
+            if index > 0 {
+                (self.data)("");
+            }
+            self.write(run_id, run);
         }
     }
 }
@@ -218,7 +214,7 @@ impl Reporter for Summary {
 mod tests {
     use super::*;
     use crate::report::sample::{Heard, event, result, story};
-    use crate::run::Cut;
+    use crate::run::{Cut, JobEnd, Outcomes};
 
     fn screen(events: &[RunEvent], width: usize) -> String {
         let heard = Heard::default();
@@ -283,6 +279,6 @@ mod tests {
             not_yet_read: 4,
             exit_code: 130,
         };
-        insta::assert_snapshot!(screen(&[event(0, detached)], 120), @r#"lock-doors-0123456789ab: interrupted; the job goes on on the hub: `iotjob watch lock-doors-0123456789ab` re-attaches"#);
+        insta::assert_snapshot!(screen(&[event(0, detached)], 120), @r#"lock-doors-0123456789ab: interrupted; the hub carries on with the job: `iotjob watch lock-doors-0123456789ab` re-attaches"#);
     }
 }
