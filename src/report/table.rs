@@ -75,9 +75,7 @@ impl Summary {
             }
             Some(Happening::Detached { cut, job, reattach, outcomes, exit_code, .. }) => {
                 self.head(run_id, &detached(*cut, *job, reattach.as_deref()), *exit_code);
-                if *job == Left::Ended {
-                    self.groups(run, outcomes.unknown, "not yet read");
-                }
+                self.groups(run, outcomes.unknown, "not yet read");
             }
             _ => {}
         }
@@ -154,9 +152,9 @@ fn layout(rows: Vec<[String; 4]>, width: usize) -> String {
 }
 
 impl Run {
-    /// What failed is said where people read, and has no result to write.
+    /// What failed or goes on is said where people read, and has no result to write.
     fn has_result(&self) -> bool {
-        matches!(self.last, Some(Happening::RunEnded { .. } | Happening::Detached { .. }))
+        matches!(self.last, Some(Happening::RunEnded { .. } | Happening::Detached { job: Left::Ended, .. }))
     }
 
     fn take_in(&mut self, result: &DeviceResult) {
@@ -269,16 +267,23 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_says_so_and_names_the_way_back() {
-        let detached = Happening::Detached {
+    fn a_run_that_goes_on_has_no_result_and_one_half_read_says_what_is_missing() {
+        let detached = |job| Happening::Detached {
             cut: Cut::Interrupted,
-            job: Left::OnHub,
-            reattach: Some("iotjob watch lock-doors-0123456789ab".to_owned()),
+            job,
+            reattach: Some("iotjob watch a-0".to_owned()),
             targets: 4,
-            outcomes: Outcomes { unknown: 4, ..Outcomes::default() },
-            not_yet_read: 4,
+            outcomes: Outcomes { succeeded: 1, unknown: 3, ..Outcomes::default() },
+            not_yet_read: 3,
             exit_code: 130,
         };
-        insta::assert_snapshot!(screen(&[event(0, detached)], 120), @r#"lock-doors-0123456789ab: interrupted; the hub carries on with the job: `iotjob watch lock-doors-0123456789ab` re-attaches"#);
+        let read = || event(0, Happening::DeviceResult(result("door-1", OutcomeClass::Succeeded, Some(200), None)));
+        assert_eq!(screen(&[event(0, detached(Left::OnHub))], 120), "");
+        insta::assert_snapshot!(screen(&[read(), event(0, detached(Left::Ended))], 120), @r#"
+        lock-doors-0123456789ab: interrupted; the job has ended: `iotjob watch a-0` reads its results
+          OUTCOME    COUNT  WHY           WHICH
+          unknown    3      not yet read
+          succeeded  1                    door-1
+        "#);
     }
 }

@@ -165,7 +165,10 @@ pub async fn apply_with<J: Jobs>(
         .until_done(async move |stop| {
             let located = tokio::select! {
                 located = locate(&context, steps, settings.rerun) => located,
-                () = stop.cancelled() => return Exit::Interrupted,
+                () = stop.cancelled() => {
+                    printer.say("interrupted; nothing was sent");
+                    return Exit::Interrupted;
+                }
             };
             let problems = refused_starts(manifests, &located, &clock);
             if !problems.is_empty() {
