@@ -3,6 +3,7 @@
 mod fuzz_smoke;
 mod hub_command;
 mod hub_mqtt;
+mod hub_rest;
 mod main_job;
 mod python_pair;
 mod refusals;
