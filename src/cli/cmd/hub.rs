@@ -204,13 +204,16 @@ fn introduce(ready: &ReadyInfo, ready_file: Option<&Path>, printer: &Printer) {
         Some(path) => {
             // The other terminal stands elsewhere.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            format!("iotjob hub env --ready-file {}", quoted(&path.display().to_string(), Shell::Bash))
+            format!("iotjob hub env --ready-file {}", quoted(&path.display().to_string(), Shell::DEFAULT))
         }
         None => "iotjob hub env".to_owned(),
     };
-    printer.data(&format!(
-        "\nIn another terminal, so that iotjob and the Azure SDKs find and trust it:\n  eval \"$({env})\"\n"
-    ));
+    let line = match Shell::DEFAULT {
+        Shell::Bash => format!("eval \"$({env})\""),
+        Shell::Powershell => format!("{env} | Out-String | Invoke-Expression"),
+    };
+    printer.data("\nIn another terminal, so that iotjob and the Azure SDKs find and trust it:");
+    printer.data(&format!("  {line}\n"));
     printer.say("The hub is ready; press Ctrl-C to stop");
 }
 
