@@ -3,6 +3,7 @@
 // The tests end processes by signals, as a terminal does.
 #![cfg(unix)]
 
+mod both_sides;
 mod fuzz_smoke;
 mod hub_command;
 mod hub_mqtt;
