@@ -20,6 +20,8 @@ pub(crate) struct Process {
     lines: Receiver<(Stream, String)>,
     stdout: Vec<String>,
     stderr: Vec<String>,
+    /// Lines that nobody has waited for yet: what happens side by side comes in any order.
+    unclaimed: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +41,17 @@ impl Process {
         let (send, lines) = channel();
         pump(Stream::Stdout, child.stdout.take().expect("stdout is piped"), send.clone());
         pump(Stream::Stderr, child.stderr.take().expect("stderr is piped"), send);
-        Self { child, lines, stdout: Vec::new(), stderr: Vec::new() }
+        Self { child, lines, stdout: Vec::new(), stderr: Vec::new(), unclaimed: Vec::new() }
     }
 
-    /// Waits for a line of either stream that contains `text`, and gives it.
+    /// Waits for a line of either stream that contains `text` and that was not given before, and gives it.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
+            if let Some(index) = self.unclaimed.iter().position(|line| line.contains(text)) {
+                return self.unclaimed.remove(index);
+            }
             match self.next_line() {
-                Some(line) if line.contains(text) => return line,
-                Some(_) => {}
+                Some(line) => self.unclaimed.push(line),
                 None => self.give_up(&format!("the process ended before `{text}`")),
             }
         }
