@@ -30,8 +30,8 @@ const REMINDER: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Which hub")]
 pub struct HubArgs {
-    /// Service connection string of the hub, or @FILE to read it from a file. Better set IOTHUB_CONNECTION_STRING: other
-    /// users of the machine can see arguments [env: IOTHUB_CONNECTION_STRING]
+    /// Service connection string of the hub, or @FILE to read it from a file. Other users of the machine can see
+    /// arguments: better set IOTHUB_CONNECTION_STRING
     #[arg(long, value_name = "STRING")]
     hub_connection_string: Option<SecretArg>,
     /// Host name of the hub, with Entra ID [env: IOTHUB_HOST]

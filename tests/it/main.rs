@@ -1,5 +1,6 @@
 //! The one integration binary: a module for each thing a user touches, all through the real binary and real sockets.
 
+mod help;
 mod hub_command;
 mod hub_mqtt;
 mod main_job;

@@ -47,7 +47,8 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait_timeout: Option<Duration>,
     /// How to write to stdout: a table at the end, or one JSON event a line
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, hide_possible_values = true,
+        value_name = "text|json")]
     output: OutputFormat,
     #[command(flatten)]
     local: LocalArgs,

@@ -35,15 +35,15 @@ const EVENTS_QUEUED_MAX: usize = 1_024;
 /// What `device` takes.
 #[derive(Debug, clap::Args)]
 pub struct DeviceArgs {
-    /// Connection string of the device, or @FILE to read it from a file. Better set IOTHUB_DEVICE_CONNECTION_STRING: other
-    /// users of the machine can see arguments [env: IOTHUB_DEVICE_CONNECTION_STRING]
+    /// Connection string of the device, or @FILE to read it from a file. Other users of the machine can see arguments:
+    /// better set IOTHUB_DEVICE_CONNECTION_STRING
     #[arg(long, value_name = "STRING", conflicts_with_all = ["count", "hub_connection_string"])]
     connection_string: Option<SecretArg>,
     /// Run so many devices of the hub, and register those that are missing. Takes the hub's service connection string,
     /// whose policy needs DeviceConnect, and RegistryWrite to register
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU32>,
-    /// Ids of a fleet: {n} is the device's number from 1, {n:05} has five digits
+    /// Ids of a fleet: {n:05} stands for the device's number from 1, in five digits
     #[arg(long, value_name = "TEMPLATE", default_value = "device-{n:05}", requires = "count")]
     id_template: IdTemplate,
     /// Devices of a fleet to start in a second
@@ -60,7 +60,8 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "JSON")]
     report: Option<String>,
     /// How to write what happens to stdout: method calls and desired properties as text, or every event as JSON
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, hide_possible_values = true,
+        value_name = "text|json")]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,

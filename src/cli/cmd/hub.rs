@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueEnum};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
+use crate::cli::help;
 use crate::cli::printer::Printer;
 use crate::cli::signals::StopSignals;
 use crate::hub::listen::ListenError;
@@ -33,8 +34,7 @@ pub struct HubArgs {
 #[derive(Debug, Subcommand)]
 pub enum HubCommand {
     /// Print the lines that point iotjob and the Azure SDKs at a running hub
-    ///
-    /// Use it as: eval "$(iotjob hub env)"
+    #[command(after_help = help::hub_env())]
     Env(HubEnvArgs),
 }
 
@@ -74,7 +74,7 @@ pub struct HubEnvArgs {
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
     /// Shell to write for
-    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT)]
+    #[arg(long, value_enum, value_name = "bash|powershell", default_value_t = Shell::DEFAULT, hide_possible_values = true)]
     pub shell: Shell,
 }
 

@@ -25,7 +25,8 @@ pub struct ResultsArgs {
     #[arg(long)]
     failed: bool,
     /// How to write the rows to stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, hide_possible_values = true,
+        value_name = "text|json")]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,

@@ -20,7 +20,8 @@ pub struct ValidateArgs {
     #[arg(long)]
     pub deny_warnings: bool,
     /// How problems are written: text on stderr, or one JSON object a line on stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, hide_possible_values = true,
+        value_name = "text|json")]
     pub output: OutputFormat,
 }
 
