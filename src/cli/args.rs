@@ -48,8 +48,15 @@ pub struct GlobalArgs {
     #[arg(short, long, global = true, display_order = 901)]
     pub quiet: bool,
     /// When to use colour; NO_COLOR means never
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, hide_possible_values = true,
-        value_name = "auto|always|never")]
+    #[arg(
+        long,
+        global = true,
+        display_order = 902,
+        value_enum,
+        default_value_t = ColorChoice::Auto,
+        hide_possible_values = true,
+        value_name = "auto|always|never"
+    )]
     pub color: ColorChoice,
 }
 

@@ -37,7 +37,7 @@ pub(super) fn said(what: &Happening) -> Option<Said> {
 
 fn plain(what: &Happening) -> Option<String> {
     let text = match what {
-        Happening::Attached { status } => attached(*status).to_owned(),
+        Happening::Attached { status } => attached(*status)?.to_owned(),
         Happening::Submitted => "submitted".to_owned(),
         Happening::WaitingForSlot { wait_seconds, .. } => {
             format!("every job slot of the hub is taken; trying again in {wait_seconds} s")
@@ -47,6 +47,10 @@ fn plain(what: &Happening) -> Option<String> {
         Happening::Scheduled { .. } => "waits for its start".to_owned(),
         Happening::Started { .. } => "started".to_owned(),
         Happening::JobEnded { status, reason } => job_ended(*status, reason.as_deref()),
+        // That it was cancelled or could not run is said already.
+        Happening::RunEnded { targets: 0, job_status: JobEnd::Cancelled | JobEnd::Failed, .. } => {
+            "no device was touched".to_owned()
+        }
         Happening::RunEnded { targets, outcomes, .. } => ended(*targets, outcomes),
         Happening::Detached { cut, job, reattach, .. } => detached(*cut, *job, reattach.as_deref()),
         _ => return None,
@@ -54,12 +58,13 @@ fn plain(what: &Happening) -> Option<String> {
     Some(text)
 }
 
-fn attached(status: JobStatus) -> &'static str {
+fn attached(status: JobStatus) -> Option<&'static str> {
     match status {
-        JobStatus::Queued | JobStatus::Unknown => "exists already; attached",
-        JobStatus::Scheduled => "exists already and waits for its start; attached",
-        JobStatus::Running => "exists already and runs; attached",
-        JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => "has ended already",
+        JobStatus::Queued | JobStatus::Unknown => Some("exists already; attached"),
+        JobStatus::Scheduled => Some("exists already and waits for its start; attached"),
+        JobStatus::Running => Some("exists already and runs; attached"),
+        // That it has ended, and how, is said next.
+        JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => None,
     }
 }
 

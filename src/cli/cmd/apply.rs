@@ -17,12 +17,12 @@ use crate::cli::printer::Printer;
 use crate::cli::problems;
 use crate::cli::signals::StopSignals;
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
-use crate::model::{Clock, Rng};
+use crate::model::{Clock, JobResponse, JobStatus, Rng};
 use crate::plan::{self, StartOutOfReach, Step};
 use crate::report::{Bars, JsonLines, Lines, Paint, Reporter, Summary, Voice, deliver};
 use crate::run::{
-    Context, Ended, Equipment, Events, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, RunEvent, Verdict,
-    Waiting, carry_out, check_new_start, event_channel, locate,
+    Context, Ended, Equipment, Events, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, RunEvent,
+    Verdict, Waiting, carry_out, check_new_start, event_channel, locate,
 };
 
 /// What `apply` takes.
@@ -47,8 +47,7 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait_timeout: Option<Duration>,
     /// How to write to stdout: a table at the end, or one JSON event a line
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, hide_possible_values = true,
-        value_name = "text|json")]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     local: LocalArgs,
@@ -182,6 +181,9 @@ pub async fn apply_with<J: Jobs>(
                 printer.failure(&Failure::new(Exit::InvalidManifest, "nothing was sent: a start is out of reach"));
                 return Exit::InvalidManifest;
             }
+            for run_id in ended_before(&located) {
+                printer.say(&format!("{run_id}: has ended before, so nothing is sent; --rerun runs it again"));
+            }
             exit_of_runs(&carry_out(&context, located, &stop).await)
         })
         .await
@@ -204,6 +206,14 @@ fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Option<Vec<
         }
     }
     (!refused).then_some(steps)
+}
+
+/// Runs that are only reported, since the hub has carried them out already.
+fn ended_before(located: &[Located]) -> impl Iterator<Item = String> {
+    let is_over =
+        |job: &JobResponse| matches!(job.status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled);
+    let over = located.iter().filter(move |run| matches!(&run.found, Ok(Found::Job(job)) if is_over(job)));
+    over.map(|run| run.step.run_id.to_string())
 }
 
 /// Starts that new runs cannot have, each at its place. `manifests` and `located` run in parallel.

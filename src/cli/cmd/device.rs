@@ -60,8 +60,7 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "JSON")]
     report: Option<String>,
     /// How to write what happens to stdout: method calls and desired properties as text, or every event as JSON
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, hide_possible_values = true,
-        value_name = "text|json")]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,
@@ -124,7 +123,10 @@ fn single(
 ) -> Result<DeviceConfig, Failure> {
     let from_environment = || variable(CONNECTION_STRING_VARIABLE).and_then(|text| text.parse::<SecretArg>().ok());
     let given = args.connection_string.clone().or_else(from_environment).ok_or_else(|| no_device(&args.hub))?;
-    let parsed = parse_device(&given.reveal()?).map_err(|error| Failure::usage(error.to_string()))?;
+    let parsed = parse_device(&given.reveal()?).map_err(|error| {
+        Failure::usage(error.to_string())
+            .hint("it reads HostName=...;DeviceId=...;SharedAccessKey=..., in quotes for the shell")
+    })?;
     for key in &parsed.unknown_keys {
         printer.warn(&format!("`{key}` in the connection string means nothing here"));
     }

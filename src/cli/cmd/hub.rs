@@ -1,5 +1,6 @@
 //! `iotjob hub`: the local hub in the foreground; `iotjob hub env`: how to talk to one that runs.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -276,12 +277,16 @@ fn start_failure(error: &HubStartError) -> Failure {
         | HubStartError::Policies(_)
         | HubStartError::Listen(ListenError::InUse { .. })
         | HubStartError::Store(StoreError::InUse { .. }) => Failure::usage(text),
-        HubStartError::Listen(ListenError::Refused { .. }) => {
-            Failure::usage(text).hint("ports below 1024 may need rights that you do not have")
-        }
-        HubStartError::Store(_) | HubStartError::Tls(_) | HubStartError::Keys(_) | HubStartError::Register { .. } => {
-            Failure::unexpected(text)
-        }
+        HubStartError::Listen(ListenError::Refused { source, .. }) => match source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Failure::usage(text).hint("ports below 1024 may need rights that you do not have")
+            }
+            io::ErrorKind::AddrNotAvailable => Failure::usage(text).hint("--listen takes addresses of this machine"),
+            _ => Failure::usage(text),
+        },
+        HubStartError::Store(_) | HubStartError::Tls(_) => Failure::unexpected(text)
+            .hint("CA and data lie in the folder of --data; without it, the CA lies in your data folder"),
+        HubStartError::Keys(_) | HubStartError::Register { .. } => Failure::unexpected(text),
     }
 }
 
