@@ -19,6 +19,7 @@ pub mod secret_arg;
 pub mod signals;
 pub mod table;
 pub mod trace;
+pub mod watched;
 pub mod words;
 
 use args::{Args, Command};

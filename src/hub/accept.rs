@@ -52,6 +52,7 @@ async fn accept_loop<S, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
+    let mut warned = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -64,6 +65,7 @@ async fn accept_loop<S, F>(
         };
         match accepted {
             Ok((tcp, peer, slot)) => {
+                warned = false;
                 let (acceptor, stop, serve) = (acceptor.clone(), stop.clone(), serve.clone());
                 connections.spawn(async move {
                     let handshake = shake_hands(&acceptor, tcp, peer, slot);
@@ -80,7 +82,10 @@ async fn accept_loop<S, F>(
                 tracing::debug!(%error, "a connection was gone before it was accepted");
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections; trying again shortly");
+                // Once, and not four times a second for as long as it lasts.
+                if !std::mem::replace(&mut warned, true) {
+                    tracing::warn!(%error, "cannot accept connections, trying again shortly{}", remedy(&error));
+                }
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = sleep(Duration::from_millis(ACCEPT_PAUSE_MS)) => {}
@@ -106,6 +111,17 @@ async fn accept(
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// What to do about an error of accept(2) that lasts. EMFILE and WSAEMFILE: each connection is a file of this process.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(24 | 10_024) => {
+            "; this process has as many files open as it may: let devices go, or raise its limit, with `ulimit -n` \
+             for instance, and start it again"
+        }
+        _ => "",
+    }
 }
 
 /// Does the TLS handshake in bounded time; a failure is logged with its likely cause.

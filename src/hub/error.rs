@@ -26,8 +26,8 @@ impl HubError {
 
     /// Adds the reason that only the log shows.
     #[must_use]
-    pub fn because(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into().into_boxed_str());
+    pub fn because(mut self, reason: impl Into<Box<str>>) -> Self {
+        self.reason = Some(reason.into());
         self
     }
 
@@ -40,7 +40,7 @@ impl HubError {
 
     /// The hub is stopping, or its store failed and nothing can be promised any more.
     #[must_use]
-    pub fn unavailable(reason: impl Into<String>) -> Self {
+    pub fn unavailable(reason: impl Into<Box<str>>) -> Self {
         Self::new(ErrorCode::ServiceUnavailable, "The service is unavailable.").because(reason)
     }
 }

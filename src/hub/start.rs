@@ -18,7 +18,7 @@ use super::registry::{Authentication, Identity, IdentityDraft};
 use super::store::{Store, StoreError};
 use super::{HubError, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
-use crate::model::{Clock, DeviceId, ErrorCode, IdentityStatus, SymmetricKeyPair, TwinId};
+use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
 use crate::tls::{DevCa, TlsError, server_config};
 
 /// Says why a hub did not start.
@@ -48,7 +48,7 @@ pub enum HubStartError {
         /// The device.
         id: DeviceId,
         /// Why.
-        source: HubError,
+        source: Box<HubError>,
     },
 }
 
@@ -189,13 +189,9 @@ async fn register(engine: &EngineHandle, ids: &[DeviceId]) -> Result<Vec<Identit
         let identity = match engine.snapshot()?.identity(&twin_id)? {
             Some(identity) => identity,
             None => {
-                let keys = generate_key_pair()?;
-                match engine.create_identity(draft(twin_id.clone(), Authentication::Sas(keys))).await {
-                    Ok(identity) => identity,
-                    // Named twice.
-                    Err(error) if error.code == ErrorCode::DeviceAlreadyExists => continue,
-                    Err(source) => return Err(HubStartError::Register { id: id.clone(), source }),
-                }
+                let draft = draft(twin_id, Authentication::Sas(generate_key_pair()?));
+                let refused = |source| HubStartError::Register { id: id.clone(), source: Box::new(source) };
+                engine.create_identity(draft).await.map_err(refused)?
             }
         };
         devices.push(identity);

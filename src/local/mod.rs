@@ -20,7 +20,7 @@ use crate::model::{Clock, MethodName, Rng, TwinId};
 use crate::tls::{TlsError, TrustAnchors, client_config};
 
 pub use census::{CensusError, Resident, census};
-pub use room::devices_max;
+pub use room::{HubPlace, Room, make_room};
 
 /// The policy that the command's own client uses.
 const SERVICE_POLICY: &str = "iothubowner";
@@ -106,7 +106,7 @@ impl Local {
         rng: Rng,
         notify: Notify,
     ) -> Result<Self, LocalError> {
-        let max = devices_max().map_err(LocalError::FileLimit)?;
+        let max = make_room(HubPlace::Here).map_err(LocalError::FileLimit)?.devices;
         if devices > max {
             return Err(LocalError::NoRoom { wanted: devices, max });
         }

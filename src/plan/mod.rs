@@ -7,4 +7,4 @@ mod run_id;
 mod step;
 
 pub use run_id::RunId;
-pub use step::{PlanError, StartOutOfReach, Step, build, check_start};
+pub use step::{StartOutOfReach, Step, build, check_start};

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::RunId;
 use crate::manifest::{Action, Manifest, Start, Target};
-use crate::model::limits::{JOB_START_AHEAD_H_MAX, JOB_START_PAST_MIN_MAX, QUERY_CHARS_MAX, QUERY_CONDITION_PREFIX};
+use crate::model::limits::{JOB_START_AHEAD_H_MAX, JOB_START_PAST_MIN_MAX};
 use crate::model::{DeviceId, JobRequest, MethodJob, TwinJob, TwinJobProperties};
 
 /// One job to submit.
@@ -38,37 +38,13 @@ impl Step {
     }
 }
 
-/// Says why a manifest cannot become one job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// The list makes a condition that the service answers with 412 (REST.md 4.5).
-    #[error("the {devices} devices of `{name}` make a condition of {chars} characters; the hub takes {max}")]
-    ListTooLong {
-        /// The run's name.
-        name: String,
-        /// Devices listed.
-        devices: usize,
-        /// Characters of the condition.
-        chars: usize,
-        /// Characters that fit.
-        max: usize,
-    },
-}
-
-/// Makes a manifest's step.
-///
-/// # Errors
-/// When its device list does not fit into one job.
-pub fn build(manifest: &Manifest) -> Result<Step, PlanError> {
-    let condition = manifest.target.query_condition();
+/// Makes a manifest's step. Its condition fits a job: the manifest's checks saw to that.
+#[must_use]
+pub fn build(manifest: &Manifest) -> Step {
     let listed = match &manifest.target {
         Target::Condition { .. } => Vec::new(),
         Target::Devices(ids) => ids.clone(),
     };
-    let (chars, max) = (condition.chars().count(), QUERY_CHARS_MAX - QUERY_CONDITION_PREFIX.len());
-    if chars > max {
-        return Err(PlanError::ListTooLong { name: manifest.name.to_string(), devices: listed.len(), chars, max });
-    }
     let run_id = RunId::first(manifest.run_id());
     let start = match manifest.start {
         Start::Now => None,
@@ -78,13 +54,13 @@ pub fn build(manifest: &Manifest) -> Result<Step, PlanError> {
     let request = JobRequest {
         job_id: run_id.job_id(),
         job_type: manifest.action.job_type(),
-        query_condition: condition,
+        query_condition: manifest.target.query_condition(),
         cloud_to_device_method: method,
         update_twin: twin,
         start_time: start.map(Into::into),
         max_execution_time_in_seconds: manifest.timeout_s,
     };
-    Ok(Step { name: manifest.name.to_string(), run_id, request, listed, start })
+    Step { name: manifest.name.to_string(), run_id, request, listed, start }
 }
 
 /// The half of the request that an action fills.
@@ -142,4 +118,87 @@ pub fn check_start(start: Option<Timestamp>, now: Timestamp) -> Result<(), Start
         return Err(StartOutOfReach::Past { minutes: (-ahead).as_mins() });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::manifest::parse_text;
+
+    fn built(text: &str) -> Step {
+        let loaded = parse_text("lock-doors.yaml", text);
+        assert_eq!(loaded.problems.first().map(ToString::to_string), None);
+        build(&loaded.manifests[0])
+    }
+
+    fn body(text: &str) -> serde_json::Value {
+        let mut body = serde_json::to_value(built(text).request).unwrap();
+        let id = body.as_object_mut().unwrap().shift_remove("jobId").unwrap();
+        assert!(id.as_str().unwrap().starts_with("lock-doors-"), "{id}");
+        body
+    }
+
+    #[test]
+    fn a_method_sends_its_time_outs_and_the_jobs_and_no_start() {
+        let text = "type: scheduleDeviceMethod\nquery: tags.building = 43\nmethod: { name: lockDoor }\n";
+        assert_eq!(
+            body(text),
+            json!({
+                "type": "scheduleDeviceMethod",
+                "queryCondition": "tags.building = 43",
+                "cloudToDeviceMethod": {
+                    "methodName": "lockDoor", "payload": null,
+                    "responseTimeoutInSeconds": 30, "connectTimeoutInSeconds": 0,
+                },
+                "maxExecutionTimeInSeconds": 3600,
+            })
+        );
+    }
+
+    #[test]
+    fn a_patch_is_forced_and_keeps_its_nulls() {
+        let text = "type: scheduleUpdateTwin\ndevices: [a, b]\npatch: { tags: { wave: 2 }, desired: { legacy: null } }\n\
+                    startTime: 2026-12-01T02:00:00Z\ntimeout: 15m\n";
+        assert_eq!(
+            body(text),
+            json!({
+                "type": "scheduleUpdateTwin",
+                "queryCondition": "deviceId IN ['a','b']",
+                "updateTwin": {"etag": "*", "tags": {"wave": 2}, "properties": {"desired": {"legacy": null}}},
+                "startTime": "2026-12-01T02:00:00Z",
+                "maxExecutionTimeInSeconds": 900,
+            })
+        );
+        let step = built(text);
+        assert_eq!(step.listed.len(), 2);
+        assert_eq!(step.starting_at_once().request.start_time, None);
+    }
+
+    #[test]
+    fn another_run_of_a_step_has_another_id_and_nothing_else() {
+        let step = built("type: scheduleDeviceMethod\nquery: '*'\nmethod: { name: m }\n");
+        let rerun = step.run_id.next_rerun().unwrap();
+        let again = step.under(&rerun);
+        assert_eq!(again.request.job_id.as_str(), format!("{}-r1", step.request.job_id));
+        assert_eq!(JobRequest { job_id: step.request.job_id.clone(), ..again.request }, step.request);
+    }
+
+    #[test]
+    fn a_new_run_starts_within_a_week_and_not_long_ago() {
+        let now: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+        let cases = [
+            (168 * 60, Ok(())),
+            (168 * 60 + 1, Err(StartOutOfReach::TooFar { hours: 169 })),
+            (0, Ok(())),
+            (-5, Ok(())),
+            (-6, Err(StartOutOfReach::Past { minutes: 6 })),
+        ];
+        for (minutes, want) in cases {
+            let start = now + SignedDuration::from_mins(minutes);
+            assert_eq!(check_start(Some(start), now), want, "{minutes}");
+        }
+        assert_eq!(check_start(None, now), Ok(()));
+    }
 }

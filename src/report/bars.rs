@@ -41,7 +41,7 @@ impl<V: Voice> Bars<V> {
 
     fn add(&mut self, run_id: &str, name: &str, limit: Option<u64>) {
         let bar = self.screen.add(ProgressBar::new_spinner());
-        bar.set_style(style("{prefix:.bold} {spinner} {msg}", "{prefix} {spinner} {msg}", self.paint));
+        bar.set_style(style("{prefix:.bold} {spinner} {wide_msg}", "{prefix} {spinner} {wide_msg}", self.paint));
         bar.set_prefix(name.to_owned());
         bar.enable_steady_tick(SPIN);
         let run = Run { bar, started: None, limit: limit.map(Duration::from_secs), counts: None };
@@ -100,7 +100,8 @@ fn time_left(done: u64, total: u64, elapsed: Duration, limit: Option<Duration>) 
 }
 
 fn counting(paint: Paint) -> ProgressStyle {
-    style("{prefix:.bold} {bar:24.green/dim} {msg}", "{prefix} {bar:24} {msg}", paint).progress_chars("█▉▊▋▌▍▎▏░")
+    style("{prefix:.bold} {bar:24.green/dim} {wide_msg}", "{prefix} {bar:24} {wide_msg}", paint)
+        .progress_chars("█▉▊▋▌▍▎▏░")
 }
 
 fn style(coloured: &str, plain: &str, paint: Paint) -> ProgressStyle {
@@ -121,10 +122,14 @@ impl<V: Voice> Reporter for Bars<V> {
         match words::said(&event.what) {
             Some(Said::Plain(text)) => {
                 let Some(run) = self.runs.get(run_id) else { return };
-                if event.what.is_last() {
-                    run.bar.abandon_with_message(text);
-                } else {
-                    run.bar.set_message(text);
+                match &event.what {
+                    // The way back must not be cut off at the edge of the screen.
+                    Happening::Detached { .. } => {
+                        run.bar.finish_and_clear();
+                        self.voice.say(&format!("{run_id}: {text}"));
+                    }
+                    what if what.is_last() => run.bar.abandon_with_message(text),
+                    _ => run.bar.set_message(text),
                 }
             }
             Some(Said::Warning(text)) => self.voice.warn(&format!("{run_id}: {text}")),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::roster::Roster;
 use super::words::{clean, detached, ended, shortened};
 use super::{Data, Reporter, layout};
-use crate::run::{DeviceResult, Happening, JobEnd, Left, OutcomeClass, Outcomes, RunEvent};
+use crate::run::{DeviceResult, Happening, Left, OutcomeClass, RunEvent};
 
 /// Targets named in a group of failures; `iotjob results` names all.
 const FAILURES_NAMED_MAX: usize = 20;
@@ -70,17 +70,14 @@ impl Summary {
     fn write(&self, run_id: &str, run: &Run) {
         match &run.last {
             Some(Happening::RunEnded { targets, outcomes, job_status, reason, exit_code }) => {
-                let text = headline(*targets, outcomes, *job_status, reason.as_deref());
+                let text = ended(*targets, outcomes, *job_status, reason.as_deref());
                 self.head(run_id, &text, *exit_code);
                 self.targets(run, *targets, outcomes.unknown, "the hub has no result for it; it may have run");
             }
             Some(Happening::Detached { cut, job, reattach, targets, outcomes, exit_code, .. }) => {
                 self.head(run_id, &detached(*cut, *job, reattach.as_deref()), *exit_code);
-                if *job == Left::Ended {
-                    self.targets(run, *targets, outcomes.unknown, "not yet read");
-                }
+                self.targets(run, *targets, outcomes.unknown, "not yet read");
             }
-            // What failed is said where people read, and there is no result to write.
             _ => {}
         }
     }
@@ -126,18 +123,6 @@ impl Summary {
     }
 }
 
-fn headline(targets: u64, outcomes: &Outcomes, end: JobEnd, reason: Option<&str>) -> String {
-    let text = match end {
-        JobEnd::Completed => return ended(targets, outcomes),
-        JobEnd::Failed => "the hub could not run the job",
-        JobEnd::Cancelled => "the job was cancelled",
-    };
-    match reason {
-        Some(reason) => format!("{text}: {}", clean(reason)),
-        None => text.to_owned(),
-    }
-}
-
 fn row(key: &GroupKey, group: &Group) -> [String; 4] {
     let hidden = group.count.saturating_sub(u64::try_from(group.named.len()).unwrap_or(u64::MAX));
     let mut which = group.named.join(", ");
@@ -152,6 +137,11 @@ fn row(key: &GroupKey, group: &Group) -> [String; 4] {
 }
 
 impl Run {
+    /// What failed or goes on is said where people read, and has no result to write.
+    fn has_result(&self) -> bool {
+        matches!(self.last, Some(Happening::RunEnded { .. } | Happening::Detached { job: Left::Ended, .. }))
+    }
+
     fn take_in(&mut self, result: &DeviceResult) {
         self.roster.take_in(result);
         let is_success = result.outcome == OutcomeClass::Succeeded;
@@ -190,8 +180,12 @@ impl Reporter for Summary {
     }
 
     fn finish(&mut self) {
-        for run_id in &self.order {
-            self.write(run_id, &self.runs[run_id]);
+        let written = self.order.iter().map(|run_id| (run_id, &self.runs[run_id])).filter(|(_, run)| run.has_result());
+        for (index, (run_id, run)) in written.enumerate() {
+            if index > 0 {
+                (self.data)("");
+            }
+            self.write(run_id, run);
         }
     }
 }
@@ -200,7 +194,7 @@ impl Reporter for Summary {
 mod tests {
     use super::*;
     use crate::report::sample::{Heard, event, result, story};
-    use crate::run::Cut;
+    use crate::run::{Cut, JobEnd, Outcomes};
 
     fn screen(events: &[RunEvent], width: usize) -> String {
         let heard = Heard::default();
@@ -303,16 +297,23 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_says_so_and_names_the_way_back() {
-        let detached = Happening::Detached {
+    fn a_run_that_goes_on_has_no_result_and_one_half_read_says_what_is_missing() {
+        let detached = |job| Happening::Detached {
             cut: Cut::Interrupted,
-            job: Left::OnHub,
-            reattach: Some("iotjob watch lock-doors-0123456789ab".to_owned()),
+            job,
+            reattach: Some("iotjob watch a-0".to_owned()),
             targets: 4,
-            outcomes: Outcomes { unknown: 4, ..Outcomes::default() },
-            not_yet_read: 4,
+            outcomes: Outcomes { succeeded: 1, unknown: 3, ..Outcomes::default() },
+            not_yet_read: 3,
             exit_code: 130,
         };
-        insta::assert_snapshot!(screen(&[event(0, detached)], 120), @r#"lock-doors-0123456789ab: interrupted; the job goes on on the hub: `iotjob watch lock-doors-0123456789ab` re-attaches"#);
+        let read = || event(0, Happening::DeviceResult(result("door-1", OutcomeClass::Succeeded, Some(200), None)));
+        assert_eq!(screen(&[event(0, detached(Left::OnHub))], 120), "");
+        insta::assert_snapshot!(screen(&[read(), event(0, detached(Left::Ended))], 120), @r#"
+        lock-doors-0123456789ab: interrupted; the job has ended: `iotjob watch a-0` reads its results
+          DEVICE    OUTCOME    ANSWER OR REASON
+          (3 more)  unknown    not yet read
+          door-1    succeeded  200
+        "#);
     }
 }

@@ -46,12 +46,10 @@ fn plain(what: &Happening) -> Option<String> {
         Happening::Scheduled { start_time: Some(WireTime::At(start)) } => format!("waits for its start at {start}"),
         Happening::Scheduled { .. } => "waits for its start".to_owned(),
         Happening::Started { .. } => "started".to_owned(),
-        Happening::JobEnded { status, reason } => job_ended(*status, reason.as_deref()),
-        // That it was cancelled or could not run is said already.
-        Happening::RunEnded { targets: 0, job_status: JobEnd::Cancelled | JobEnd::Failed, .. } => {
-            "no device was touched".to_owned()
+        Happening::JobEnded { status, .. } => job_ended(*status)?.to_owned(),
+        Happening::RunEnded { targets, outcomes, job_status, reason, .. } => {
+            ended(*targets, outcomes, *job_status, reason.as_deref())
         }
-        Happening::RunEnded { targets, outcomes, .. } => ended(*targets, outcomes),
         Happening::Detached { cut, job, reattach, .. } => detached(*cut, *job, reattach.as_deref()),
         _ => return None,
     };
@@ -68,9 +66,15 @@ fn attached(status: JobStatus) -> Option<&'static str> {
     }
 }
 
-fn job_ended(status: JobEnd, reason: Option<&str>) -> String {
-    let text = match status {
-        JobEnd::Completed => "the hub is done; reading the results",
+/// The end of the hub's job; of a run, it is the end as well unless there are results to read.
+fn job_ended(status: JobEnd) -> Option<&'static str> {
+    (status == JobEnd::Completed).then_some("the hub is done; reading the results")
+}
+
+/// What a run came to, in a sentence.
+pub(super) fn ended(targets: u64, outcomes: &Outcomes, end: JobEnd, reason: Option<&str>) -> String {
+    let text = match end {
+        JobEnd::Completed => return completed(targets, outcomes),
         JobEnd::Failed => "the hub could not run the job",
         JobEnd::Cancelled => "the job was cancelled",
     };
@@ -81,7 +85,7 @@ fn job_ended(status: JobEnd, reason: Option<&str>) -> String {
 }
 
 /// `23 of 25 devices succeeded: 1 rejected, 1 offline`.
-pub(super) fn ended(targets: u64, outcomes: &Outcomes) -> String {
+fn completed(targets: u64, outcomes: &Outcomes) -> String {
     let devices = if targets == 1 { "device" } else { "devices" };
     if targets == 0 {
         return "no device was a target".to_owned();
@@ -117,7 +121,7 @@ fn left_behind(job: Left, reattach: Option<&str>) -> Option<String> {
         (Left::MaybeSubmitted, Some(command)) => {
             format!("the job may have been sent: apply it again, or look with `{command}`")
         }
-        (Left::OnHub, Some(command)) => format!("the job goes on on the hub: `{command}` re-attaches"),
+        (Left::OnHub, Some(command)) => format!("the hub carries on with the job: `{command}` re-attaches"),
         (Left::Ended, Some(command)) => format!("the job has ended: `{command}` reads its results"),
         (_, None) => return None,
     };
@@ -178,9 +182,9 @@ mod tests {
     #[test]
     fn counts_read_as_sentences() {
         let outcomes = Outcomes { succeeded: 23, rejected: 1, timed_out: 1, ..Outcomes::default() };
-        assert_eq!(ended(25, &outcomes), "23 of 25 devices succeeded: 1 rejected, 1 timed out");
-        assert_eq!(ended(1, &Outcomes { succeeded: 1, ..Outcomes::default() }), "1 of 1 device succeeded");
-        assert_eq!(ended(0, &Outcomes::default()), "no device was a target");
+        assert_eq!(completed(25, &outcomes), "23 of 25 devices succeeded: 1 rejected, 1 timed out");
+        assert_eq!(completed(1, &Outcomes { succeeded: 1, ..Outcomes::default() }), "1 of 1 device succeeded");
+        assert_eq!(completed(0, &Outcomes::default()), "no device was a target");
         let counts =
             JobStatistics { device_count: 25, succeeded_count: 9, failed_count: 3, running_count: 4, pending_count: 9 };
         assert_eq!(progress(&counts), "12 of 25 done, 3 failed, 4 running, 9 pending");
@@ -193,7 +197,7 @@ mod tests {
         let way = Some("iotjob watch a-0");
         assert_eq!(
             detached(Cut::Interrupted, Left::OnHub, way),
-            "interrupted; the job goes on on the hub: `iotjob watch a-0` re-attaches"
+            "interrupted; the hub carries on with the job: `iotjob watch a-0` re-attaches"
         );
         assert_eq!(detached(Cut::WaitTimeout, Left::NotSubmitted, None), "the time to wait is over; nothing was sent");
         assert_eq!(detached(Cut::Interrupted, Left::OnHub, None), "interrupted");

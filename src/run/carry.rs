@@ -147,10 +147,16 @@ pub async fn carry_out<J: Jobs>(
     located: Vec<Located>,
     stop: &CancellationToken,
 ) -> Vec<Ended> {
+    let mut runs = Vec::with_capacity(located.len());
+    for located in located {
+        let run = Run::of_step(Arc::clone(context), located);
+        run.announce().await;
+        runs.push(run);
+    }
     let mut tasks = JoinSet::new();
-    for (index, located) in located.into_iter().enumerate() {
-        let (context, stop) = (Arc::clone(context), stop.clone());
-        tasks.spawn(async move { (index, Run::of_step(context, located).look_after(&stop).await) });
+    for (index, run) in runs.into_iter().enumerate() {
+        let stop = stop.clone();
+        tasks.spawn(async move { (index, run.look_after(&stop).await) });
     }
     in_order(tasks).await
 }
@@ -207,6 +213,13 @@ impl<J: Jobs> Run<J> {
         Self { context, id: id.to_owned(), events, state: RunState::new(), origin: Origin::Job }
     }
 
+    /// Makes the run known before any run begins, so that all of them are known in the manifests' order.
+    async fn announce(&self) {
+        if let Origin::Step(located) = &self.origin {
+            self.events.tell(planned(&located.step)).await;
+        }
+    }
+
     /// Carries the run on until it ends, fails, or nobody waits for it.
     async fn look_after(self, stop: &CancellationToken) -> Ended {
         let patience = async {
@@ -244,8 +257,7 @@ impl<J: Jobs> Run<J> {
 
     /// Submits the step, or attaches to what is there. Gives what is known of the job.
     async fn begin(&self, located: &Located) -> Result<Option<JobResponse>, Failure> {
-        let (step, request) = (&located.step, &located.step.request);
-        self.events.tell(planned(step)).await;
+        let request = &located.step.request;
         match &located.found {
             Err(failure) => Err(failure.clone()),
             Ok(Found::Job(job)) => {

@@ -12,6 +12,7 @@ use super::find::Rerun;
 use super::outcome::{OutcomeClass, Outcomes};
 use super::scripted::{Fate, Script, ScriptedHub, answered, context, context_with, row, step};
 use super::verdict::Verdict;
+use crate::model::limits::UNKNOWN_POLLS_MAX;
 use crate::plan::Step;
 
 fn counts(device_count: u64) -> Value {
@@ -285,7 +286,8 @@ proptest! {
     fn whatever_is_lost_or_killed_there_is_one_job_and_its_result(
         fates in prop::collection::vec(
             prop::sample::select(vec![Fate::Answered, Fate::LostOnTheWay, Fate::AnswerLost, Fate::NoSlot]), 0..4),
-        hidden_reads in 0_u32..8,
+        // A fresh job may read `unknown` six times and no more (REST.md 4.6).
+        hidden_reads in 0_u32..=UNKNOWN_POLLS_MAX,
         kill_after_s in 0_u64..120,
     ) {
         let (verdict, jobs) = killed_and_applied_again(fates, hidden_reads, Duration::from_secs(kill_after_s));

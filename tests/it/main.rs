@@ -1,5 +1,8 @@
 //! The one integration binary: a module for each thing a user touches, all through the real binary and real sockets.
 
+// The tests end processes by signals, as a terminal does.
+#![cfg(unix)]
+
 mod help;
 mod hub_command;
 mod hub_mqtt;

@@ -17,7 +17,7 @@ fn json_lines(stdout: &str) -> Vec<Value> {
 }
 
 fn run_ended(stdout: &str) -> Value {
-    let ended = json_lines(stdout).into_iter().filter(|event| event["event"] == "runEnded").next_back();
+    let ended = json_lines(stdout).into_iter().rfind(|event| event["event"] == "runEnded");
     ended.unwrap_or_else(|| panic!("no runEnded in:\n{stdout}"))
 }
 

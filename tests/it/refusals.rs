@@ -46,7 +46,7 @@ fn local_and_a_hub_flag_exclude_each_other_but_the_environment_gives_way() {
 fn a_wrong_key_is_4_an_unknown_ca_and_an_unreachable_hub_are_5() {
     let env = TestEnv::new();
     let hub = HubProcess::start(&env, &[]);
-    let host = format!("HostName=localhost:{}", hub.ready.https_port);
+    let host = format!("HostName={}:{}", hub.ready.host_name, hub.ready.https_port);
     let string = format!("{host};SharedAccessKeyName=iothubowner;SharedAccessKey={WRONG_KEY}");
     let wrong =
         finish(hub.client(&env, "iothubowner").args(["apply", &lockdoor()]).env("IOTHUB_CONNECTION_STRING", &string));

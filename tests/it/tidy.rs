@@ -116,3 +116,15 @@ fn the_readme_shows_the_exit_codes_of_the_program() {
         assert!(readme.contains(&row), "README.md lacks this row:\n{row}");
     }
 }
+
+#[test]
+fn there_is_one_tls_and_one_crypto_provider_in_the_tree() {
+    let lock = fs::read_to_string(checkout().join("Cargo.lock")).expect("Cargo.lock");
+    let count = |name: &str| lock.lines().filter(|line| *line == format!("name = \"{name}\"")).count();
+    for one in ["ring", "rustls", "rustls-webpki", "tokio-rustls"] {
+        assert_eq!(count(one), 1, "{one}");
+    }
+    for none in ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys", "rustls-pemfile"] {
+        assert_eq!(count(none), 0, "{none}");
+    }
+}

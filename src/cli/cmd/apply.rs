@@ -4,9 +4,6 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
 use crate::cli::args::OutputFormat;
 use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
@@ -15,14 +12,13 @@ use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::local_hub::LocalArgs;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
-use crate::cli::signals::StopSignals;
+use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
-use crate::model::{Clock, JobResponse, JobStatus, Rng};
+use crate::model::{Clock, JobResponse, JobStatus};
 use crate::plan::{self, StartOutOfReach, Step};
-use crate::report::{Bars, JsonLines, Lines, Paint, Reporter, Summary, Voice, deliver};
 use crate::run::{
-    Context, Ended, Equipment, Events, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, RunEvent,
-    Verdict, Waiting, carry_out, check_new_start, event_channel, locate,
+    Context, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start,
+    locate,
 };
 
 /// What `apply` takes.
@@ -41,7 +37,7 @@ pub struct ApplyArgs {
     #[arg(long)]
     deny_warnings: bool,
     /// Leave as soon as the hub has the job
-    #[arg(long, conflicts_with = "wait_timeout")]
+    #[arg(long, conflicts_with_all = ["wait_timeout", "local"])]
     no_wait: bool,
     /// Leave after so long, with exit 8; the job goes on [default: wait to the end]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -71,8 +67,7 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
         return applied;
     }
     let client = args.hub.client(printer)?;
-    let pace = pace_for(client.host_name());
-    let settings = args.settings(pace, HubLife::Lasting);
+    let settings = args.settings(pace_for(client.host_name()), HubLife::Lasting);
     apply_with(client, &manifests, settings, printer).await
 }
 
@@ -163,9 +158,7 @@ pub async fn apply_with<J: Jobs>(
     settings: ApplySettings,
     printer: &Printer,
 ) -> Result<Exit, Failure> {
-    let Some(steps) = steps(manifests, settings.options.hub, printer) else {
-        return Ok(Exit::InvalidManifest);
-    };
+    let steps = steps(manifests, settings.options.hub, printer);
     let clock = Clock::system();
     let watched = Watched::new(settings.output, &clock, printer);
     let context = Context::new(hub, equipment(settings.pace, settings.options, &clock, watched.events.clone()));
@@ -173,7 +166,10 @@ pub async fn apply_with<J: Jobs>(
         .until_done(async move |stop| {
             let located = tokio::select! {
                 located = locate(&context, steps, settings.rerun) => located,
-                () = stop.cancelled() => return Exit::Interrupted,
+                () = stop.cancelled() => {
+                    printer.say("interrupted; nothing was sent");
+                    return Exit::Interrupted;
+                }
             };
             let problems = refused_starts(manifests, &located, &clock);
             if !problems.is_empty() {
@@ -189,23 +185,16 @@ pub async fn apply_with<J: Jobs>(
         .await
 }
 
-/// Makes the manifests' steps; `None` when one of them fits no job, which is then said.
-fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Option<Vec<Step>> {
-    let (mut steps, mut refused) = (Vec::with_capacity(manifests.len()), false);
-    for manifest in manifests {
-        match plan::build(manifest) {
-            Ok(step) if hub == HubLife::WithCommand && step.start.is_some() => {
-                printer.say(&format!("{}: starts at once, since the local hub ends with this command", step.name));
-                steps.push(step.starting_at_once());
-            }
-            Ok(step) => steps.push(step),
-            Err(error) => {
-                printer.failure(&Failure::new(Exit::InvalidManifest, error.to_string()));
-                refused = true;
-            }
+/// Makes the manifests' steps. A start means nothing to a hub that ends with this command.
+fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Vec<Step> {
+    let adapted = manifests.iter().map(plan::build).map(|step| match (hub, step.start) {
+        (HubLife::WithCommand, Some(_)) => {
+            printer.say(&format!("{}: starts at once, since the local hub ends with this command", step.name));
+            step.starting_at_once()
         }
-    }
-    (!refused).then_some(steps)
+        _ => step,
+    });
+    adapted.collect()
 }
 
 /// Runs that are only reported, since the hub has carried them out already.
@@ -229,120 +218,9 @@ fn refused_starts(manifests: &[Manifest], located: &[Located], clock: &Clock) ->
     refused.collect()
 }
 
-/// What runs need besides their steps.
-pub(super) fn equipment(pace: Pace, options: Options, clock: &Clock, events: Events) -> Equipment {
-    Equipment { pace, clock: clock.clone(), rng: Rng::from_entropy(), events, options }
-}
-
-/// Runs whose events are reported until all of them are gone or the user insists.
-pub(super) struct Watched {
-    pub(super) events: Events,
-    receiver: mpsc::Receiver<RunEvent>,
-    reporters: Vec<Box<dyn Reporter>>,
-    clock: Clock,
-}
-
-impl Watched {
-    pub(super) fn new(output: OutputFormat, clock: &Clock, printer: &Printer) -> Self {
-        let (events, receiver) = event_channel(clock.clone());
-        Self { events, receiver, reporters: reporters(output, printer), clock: clock.clone() }
-    }
-
-    /// Does the work and reports it. The first signal cancels the work's token, the second leaves at once.
-    ///
-    /// The work must drop every sender of events when it is done.
-    ///
-    /// # Errors
-    /// [`Failure`] when signals cannot be listened to.
-    pub(super) async fn until_done<W>(self, work: impl FnOnce(CancellationToken) -> W) -> Result<Exit, Failure>
-    where
-        W: Future<Output = Exit>,
-    {
-        let Self { events, receiver, mut reporters, clock } = self;
-        let mut signals = StopSignals::listen()
-            .map_err(|error| Failure::unexpected(format!("signals cannot be listened to: {error}")))?;
-        let stop = CancellationToken::new();
-        let work = work(stop.clone());
-        drop(events);
-        let reported = async { tokio::join!(work, deliver(receiver, &mut reporters, &clock)).0 };
-        let insisted = async {
-            signals.recv().await;
-            stop.cancel();
-            signals.recv().await;
-        };
-        tokio::select! {
-            exit = reported => Ok(exit),
-            () = insisted => Ok(Exit::Interrupted),
-        }
-    }
-}
-
-/// Who reports: somebody for people on stderr, and what was asked for on stdout.
-fn reporters(output: OutputFormat, printer: &Printer) -> Vec<Box<dyn Reporter>> {
-    let paint = |colours: bool| if colours { Paint::Colours } else { Paint::Plain };
-    let people: Box<dyn Reporter> = if printer.is_interactive() {
-        Box::new(Bars::new(printer.bars(), paint(printer.colours_stderr()), Aloud(printer.clone())))
-    } else {
-        Box::new(Lines::new(Aloud(printer.clone())))
-    };
-    let stdout = printer.clone();
-    let data: crate::report::Data = Box::new(move |line| stdout.data(line));
-    let programs: Box<dyn Reporter> = match output {
-        OutputFormat::Json => Box::new(JsonLines::new(data)),
-        OutputFormat::Text => Box::new(Summary::new(data, printer.width(), paint(printer.colours_stdout()))),
-    };
-    // The last screen comes below the bars.
-    vec![people, programs]
-}
-
-/// The printer as the reporters' voice.
-struct Aloud(Printer);
-
-impl Voice for Aloud {
-    fn say(&self, line: &str) {
-        self.0.say(line);
-    }
-
-    fn warn(&self, line: &str) {
-        self.0.warn(line);
-    }
-
-    fn fail(&self, message: &str, hints: &[String]) {
-        let failure = Failure { exit: Exit::Unexpected, message: message.to_owned(), hints: hints.to_vec() };
-        self.0.failure(&failure);
-    }
-}
-
-/// The exit of all runs together.
-pub(super) fn exit_of_runs(ended: &[Ended]) -> Exit {
-    let exits: Vec<Exit> = ended.iter().map(|ended| exit_of(ended.verdict)).collect();
-    Exit::of_runs(&exits)
-}
-
-fn exit_of(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Done => Exit::Success,
-        Verdict::Unexpected => Exit::Unexpected,
-        Verdict::Usage => Exit::Usage,
-        Verdict::NotPermitted => Exit::NotPermitted,
-        Verdict::HubUnavailable => Exit::HubUnavailable,
-        Verdict::DevicesFailed => Exit::DevicesFailed,
-        Verdict::Stopped => Exit::Stopped,
-        Verdict::StillRunning => Exit::StillRunning,
-        Verdict::Interrupted => Exit::Interrupted,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn events_and_the_process_end_with_the_same_codes() {
-        for verdict in Verdict::ALL {
-            assert_eq!(exit_of(verdict).code(), verdict.exit_code(), "{verdict:?}");
-        }
-    }
 
     #[test]
     fn only_hubs_on_this_machine_are_asked_without_a_budget() {

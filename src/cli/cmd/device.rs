@@ -20,6 +20,7 @@ use crate::device::{
     Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, IdTemplate,
     LossReason, MethodRule, Ramp,
 };
+use crate::local::{HubPlace, Room, make_room};
 use crate::model::limits::MQTT_PORT;
 use crate::model::{Clock, DeviceId, ErrorCode, JsonObject, Rng, TwinId, reported_violations};
 use crate::tls::{ClientConfig, client_config};
@@ -150,7 +151,7 @@ async fn fleet(
     behaviour: Arc<Behaviour>,
     printer: &Printer,
 ) -> Result<Vec<DeviceConfig>, Failure> {
-    raise_descriptor_limit();
+    check_room(count)?;
     let hub = args.hub.connection(printer)?;
     let ids: Vec<DeviceId> = (1..=u64::from(count.get()))
         .map(|number| args.id_template.id(number))
@@ -196,12 +197,25 @@ async fn register(
     Ok(())
 }
 
-/// Each device is a descriptor, and many systems start with 1,024.
-fn raise_descriptor_limit() {
-    #[cfg(unix)]
-    if let Err(error) = rlimit::increase_nofile_limit(rlimit::INFINITY) {
-        tracing::debug!(%error, "the limit on file descriptors stays as it is");
+/// Each device is a socket, and many systems start with 1,024 files a process. Better no fleet than half of one.
+fn check_room(count: NonZeroU32) -> Result<(), Failure> {
+    match make_room(HubPlace::Elsewhere) {
+        Ok(room) if u64::from(count.get()) > room.devices as u64 => Err(no_room(count, room)),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::debug!(%error, "the file limit of this process is unknown");
+            Ok(())
+        }
     }
+}
+
+fn no_room(count: NonZeroU32, room: Room) -> Failure {
+    let Room { files, devices } = room;
+    Failure::usage(format!(
+        "{count} devices do not fit into one process here: its file limit of {files} allows {devices}"
+    ))
+    .hint("raise the limit of this process and of the hub's, with `ulimit -n` for instance")
+    .hint("or start several processes, each with an --id-template of its own")
 }
 
 fn behaviour(args: &DeviceArgs) -> Result<Behaviour, Failure> {
@@ -279,6 +293,14 @@ mod tests {
         ] {
             assert_eq!(behaviour(&args(line).unwrap()).unwrap_err().exit, Exit::Usage, "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_fleet_past_the_file_limit_is_told_both_numbers() {
+        let failure = no_room(NonZeroU32::new(5_000).unwrap(), Room { files: 1_024, devices: 896 });
+        let expected = "5000 devices do not fit into one process here: its file limit of 1024 allows 896";
+        assert_eq!((failure.exit, failure.message.as_str()), (Exit::Usage, expected));
+        assert_eq!(failure.hints.len(), 2);
     }
 
     #[test]

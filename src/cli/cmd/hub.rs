@@ -17,6 +17,7 @@ use crate::hub::ready_file::{ReadyFile, ReadyFileError, ReadyInfo};
 use crate::hub::running::{Announcement, RunningError, RunningHubs, user_data_folder};
 use crate::hub::store::StoreError;
 use crate::hub::{CaPlace, Hub, HubConfig, HubStartError, Listen};
+use crate::local::{HubPlace, make_room};
 use crate::model::{Clock, DeviceId, Rng};
 
 /// `iotjob hub`.
@@ -112,7 +113,10 @@ async fn serve(args: HubServeArgs, printer: &Printer) -> Result<Exit, Failure> {
     // Listened for from the start: whoever sees the ready file may signal at once.
     let mut signals = StopSignals::listen()
         .map_err(|error| Failure::unexpected(format!("signals cannot be listened for: {error}")))?;
-    raise_descriptor_limit();
+    // Each connected device is a socket, and many systems start with 1,024 files a process.
+    if let Err(error) = make_room(HubPlace::Elsewhere) {
+        tracing::debug!(%error, "the file limit of this process is unknown");
+    }
     for device in args.devices.iter().filter(|device| !device.fits_mqtt()) {
         printer.warn(&format!("`{device}` cannot connect: `#` and `+` are wildcards in MQTT"));
     }
@@ -168,15 +172,6 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
     })
 }
 
-/// Each device is a descriptor, and many systems start with 1,024.
-fn raise_descriptor_limit() {
-    #[cfg(unix)]
-    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
-        Ok(limit) => tracing::debug!(limit, "file descriptors"),
-        Err(error) => tracing::debug!(%error, "the limit on file descriptors stays as it is"),
-    }
-}
-
 /// Lets `iotjob hub env` find the hub. A hub that nobody finds is still a hub.
 fn announce(ready: &ReadyInfo, clock: &Clock, rng: &Rng, printer: &Printer) -> Option<Announcement> {
     match RunningHubs::of_this_user().and_then(|hubs| hubs.announce(ready, clock, rng)) {
@@ -205,13 +200,16 @@ fn introduce(ready: &ReadyInfo, ready_file: Option<&Path>, printer: &Printer) {
         Some(path) => {
             // The other terminal stands elsewhere.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            format!("iotjob hub env --ready-file {}", quoted(&path.display().to_string(), Shell::Bash))
+            format!("iotjob hub env --ready-file {}", quoted(&path.display().to_string(), Shell::DEFAULT))
         }
         None => "iotjob hub env".to_owned(),
     };
-    printer.data(&format!(
-        "\nIn another terminal, so that iotjob and the Azure SDKs find and trust it:\n  eval \"$({env})\"\n"
-    ));
+    let line = match Shell::DEFAULT {
+        Shell::Bash => format!("eval \"$({env})\""),
+        Shell::Powershell => format!("{env} | Out-String | Invoke-Expression"),
+    };
+    printer.data("\nIn another terminal, so that iotjob and the Azure SDKs find and trust it:");
+    printer.data(&format!("  {line}\n"));
     printer.say("The hub is ready; press Ctrl-C to stop");
 }
 

@@ -58,7 +58,7 @@ impl EngineHandle {
         self.queue.try_send(Envelope { order, place: Some(place) }).map_err(|_| stopped())
     }
 
-    async fn ask(&self, command: Command, mailbox: Option<mpsc::Sender<Notice>>) -> Result<Reply, HubError> {
+    async fn ask(&self, command: Command, mailbox: Option<mpsc::Sender<Box<Notice>>>) -> Result<Reply, HubError> {
         let (reply, answer) = oneshot::channel();
         self.order(Order::Carry { command: Box::new(command), mailbox, reply }).await?;
         answer.await.map_err(|_| stopped())?
@@ -211,7 +211,7 @@ impl EngineHandle {
         id: TwinId,
         connection: ConnectionId,
         session: SessionKind,
-        mailbox: mpsc::Sender<Notice>,
+        mailbox: mpsc::Sender<Box<Notice>>,
     ) -> Result<SessionOpened, HubError> {
         match self.ask(Command::Connect { id, connection, session }, Some(mailbox)).await? {
             Reply::Session(it) => Ok(it),

@@ -25,7 +25,7 @@ pub(super) enum Order {
         /// The command.
         command: Box<Command>,
         /// Where a new connection's notices go.
-        mailbox: Option<mpsc::Sender<Notice>>,
+        mailbox: Option<mpsc::Sender<Box<Notice>>>,
         /// Who asked.
         reply: ReplySender,
     },
@@ -53,7 +53,7 @@ struct Writer {
     clock: Clock,
     engine: Engine,
     orders: Receiver<Envelope>,
-    mailboxes: HashMap<ConnectionId, mpsc::Sender<Notice>>,
+    mailboxes: HashMap<ConnectionId, mpsc::Sender<Box<Notice>>>,
     callers: HashMap<Ticket, ReplySender>,
     wakers: Vec<oneshot::Sender<()>>,
     /// Connections that do not take their notices: the engine hears of them in the next batch.
@@ -64,7 +64,7 @@ struct Writer {
 #[derive(Default)]
 struct Outbox {
     answers: Vec<Answer>,
-    mailboxes: Vec<(ConnectionId, mpsc::Sender<Notice>)>,
+    mailboxes: Vec<(ConnectionId, mpsc::Sender<Box<Notice>>)>,
     disconnected: Vec<ConnectionId>,
     effects: Effects,
 }
@@ -268,7 +268,7 @@ impl Writer {
     fn notify(&mut self, connection: ConnectionId, notice: Notice) {
         let Some(mailbox) = self.mailboxes.get(&connection) else { return };
         let closing = matches!(notice, Notice::Close { .. });
-        match mailbox.try_send(notice) {
+        match mailbox.try_send(Box::new(notice)) {
             Ok(()) if !closing => return,
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {

@@ -60,7 +60,7 @@ pub(super) async fn require(State((hub, group)): State<(HttpState, Group)>, requ
 }
 
 /// The one answer to everything that is not authenticated or not permitted.
-pub(super) fn unauthorized(reason: impl Into<String>) -> Refusal {
+pub(super) fn unauthorized(reason: impl Into<Box<str>>) -> Refusal {
     HubError::new(ErrorCode::IotHubUnauthorizedAccess, "Unauthorized").because(reason).into()
 }
 

@@ -1,10 +1,14 @@
 //! `POST /devices`: up to a hundred identities in one call (REST.md 8.4).
 //!
-//! Items are carried out one after the other and each for itself: one that fails does not undo the others.
+//! Each item is carried out for itself: one that fails does not undo the others. Items of one device keep their order;
+//! those of different devices do not wait for each other, so that a hundred of them cost a commit or two.
+
+use std::collections::HashMap;
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -58,10 +62,8 @@ pub(super) async fn post(State(hub): State<HttpState>, JsonBody(body): JsonBody)
         ));
     }
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for item in items {
-        let named = |member: &str| item.get(member).and_then(Value::as_str).map(str::to_owned);
-        let (device, module) = (named("id").unwrap_or_default(), named("moduleId"));
-        match carry_out(&hub, item).await {
+    for Done { device, module, outcome } in carry_out_all(&hub, items).await {
+        match outcome {
             Ok(None) => {}
             Ok(Some(warning)) => {
                 warnings.push(entry(&device, module, "warning", "DeviceRegisteredWithoutTwin", &warning));
@@ -81,6 +83,47 @@ pub(super) async fn post(State(hub): State<HttpState>, JsonBody(body): JsonBody)
     let name = ErrorCode::BulkRegistryOperationFailure.name();
     response.headers_mut().insert(ERROR_CODE, HeaderValue::from_static(name));
     Ok(response)
+}
+
+/// What became of one item.
+struct Done {
+    device: String,
+    module: Option<String>,
+    outcome: Result<Option<String>, Refusal>,
+}
+
+/// Carries items out; the outcomes are in the items' order.
+async fn carry_out_all(hub: &HttpState, items: Vec<Value>) -> Vec<Done> {
+    let one_by_one = |group: Vec<(usize, Value)>| async move {
+        let mut done = Vec::with_capacity(group.len());
+        for (place, item) in group {
+            let (device, module) = (text(&item, "id").unwrap_or_default(), text(&item, "moduleId"));
+            done.push((place, Done { device, module, outcome: carry_out(hub, item).await }));
+        }
+        done
+    };
+    let mut done: Vec<(usize, Done)> =
+        join_all(by_device(items).into_iter().map(one_by_one)).await.into_iter().flatten().collect();
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, done)| done).collect()
+}
+
+/// The items of each device with their places, in the order in which the devices are first named.
+fn by_device(items: Vec<Value>) -> Vec<Vec<(usize, Value)>> {
+    let mut groups: Vec<Vec<(usize, Value)>> = Vec::new();
+    let mut group_of = HashMap::new();
+    for (place, item) in items.into_iter().enumerate() {
+        let group = *group_of.entry(text(&item, "id")).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push((place, item));
+    }
+    groups
+}
+
+fn text(item: &Value, member: &str) -> Option<String> {
+    item.get(member).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// One line of the answer; `kind` is `error` or `warning`.
@@ -206,6 +249,15 @@ mod tests {
         assert_eq!(mode(Some("updateTwinIfMatchETag")), Ok(ImportMode::UpdateTwinIfMatchEtag));
         assert_eq!(mode(None), Ok(ImportMode::CreateOrUpdate));
         assert!(mode(Some("upsert")).is_err());
+    }
+
+    #[test]
+    fn items_of_one_device_stay_together_and_in_order() {
+        let item = |id: &str, n: u64| json!({"id": id, "n": n});
+        let groups = by_device(vec![item("b", 0), item("a", 1), json!(null), item("b", 3), item("a", 4)]);
+        let places: Vec<Vec<usize>> =
+            groups.iter().map(|group| group.iter().map(|(place, _)| *place).collect()).collect();
+        assert_eq!(places, [vec![0, 3], vec![1, 4], vec![2]]);
     }
 
     #[test]

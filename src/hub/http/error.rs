@@ -67,7 +67,7 @@ impl Refusal {
     }
 
     /// What the service says of everything it cannot read: no detail at all (REST.md 3.3). The log has the detail.
-    pub(super) fn unreadable(code: ErrorCode, reason: impl Into<String>) -> Self {
+    pub(super) fn unreadable(code: ErrorCode, reason: impl Into<Box<str>>) -> Self {
         HubError::new(code, "BadRequest").because(reason).into()
     }
 

@@ -27,7 +27,8 @@ pub(super) struct Live {
     pub(super) id: TwinId,
     pub(super) connection: ConnectionId,
     pub(super) session: Session,
-    pub(super) mailbox: mpsc::Receiver<Notice>,
+    /// Boxes, since a channel makes room for 32 of its items at once.
+    pub(super) mailbox: mpsc::Receiver<Box<Notice>>,
     /// How long the device may be silent.
     pub(super) silence_max: Duration,
     /// When its token stops being good.
@@ -53,7 +54,7 @@ impl Live {
                 () = stop.cancelled() => return Ending::HubStops,
                 () = sleep(left) => continue,
                 notice = self.mailbox.recv() => match notice {
-                    Some(notice) => self.session.on_notice(notice),
+                    Some(notice) => self.session.on_notice(*notice),
                     None => return Ending::Dropped,
                 },
                 packet = stream.read_client_packet() => match packet {

@@ -1,6 +1,6 @@
 //! The device side: MQTT 3.1.1 over TLS as IoT Hub speaks it (DEVICE.md).
 //!
-//! A connection is one task: it reads packets, lets its [`session`] say what follows, and runs that against the engine.
+//! A connection is one task: it reads packets, lets its `session` say what follows, and runs that against the engine.
 //! The real hub closes without a word when something displeases it; this one does too, and says why in its log under the
 //! target `iotjob::hub::mqtt`.
 

@@ -20,8 +20,7 @@ pub(crate) struct Process {
     lines: Receiver<(Stream, String)>,
     stdout: Vec<String>,
     stderr: Vec<String>,
-    /// Lines that nobody has waited for yet: what happens side by side comes in any order.
-    unclaimed: Vec<String>,
+    passed_over: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,17 +40,19 @@ impl Process {
         let (send, lines) = channel();
         pump(Stream::Stdout, child.stdout.take().expect("stdout is piped"), send.clone());
         pump(Stream::Stderr, child.stderr.take().expect("stderr is piped"), send);
-        Self { child, lines, stdout: Vec::new(), stderr: Vec::new(), unclaimed: Vec::new() }
+        Self { child, lines, stdout: Vec::new(), stderr: Vec::new(), passed_over: Vec::new() }
     }
 
-    /// Waits for a line of either stream that contains `text` and that was not given before, and gives it.
+    /// Waits for a line of either stream that contains `text`, and gives it. Lines that came before one that was
+    /// waited for are still there to be waited for: things that happen side by side may be told in any order.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        if let Some(index) = self.passed_over.iter().position(|line| line.contains(text)) {
+            return self.passed_over.remove(index);
+        }
         loop {
-            if let Some(index) = self.unclaimed.iter().position(|line| line.contains(text)) {
-                return self.unclaimed.remove(index);
-            }
             match self.next_line() {
-                Some(line) => self.unclaimed.push(line),
+                Some(line) if line.contains(text) => return line,
+                Some(line) => self.passed_over.push(line),
                 None => self.give_up(&format!("the process ended before `{text}`")),
             }
         }

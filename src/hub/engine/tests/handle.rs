@@ -37,7 +37,7 @@ impl Hands {
         self.hub.wake().await;
     }
 
-    async fn online(&self, id: &str, connection: u64) -> mpsc::Receiver<Notice> {
+    async fn online(&self, id: &str, connection: u64) -> mpsc::Receiver<Box<Notice>> {
         let (mailbox, notices) = mpsc::channel(4);
         let connection = ConnectionId(connection);
         self.hub.connect(twin_id(id), connection, SessionKind::Clean, mailbox).await.unwrap();
@@ -62,7 +62,9 @@ async fn a_method_goes_out_and_its_answer_comes_back() {
     hands.hub.create_identity(draft("a")).await.unwrap();
     let mut notices = hands.online("a", 1).await;
     let device = async {
-        let Some(Notice::Method { call, name, .. }) = notices.recv().await else { panic!("no call") };
+        let Some(Notice::Method { call, name, .. }) = notices.recv().await.map(|notice| *notice) else {
+            panic!("no call")
+        };
         assert_eq!(name, "reboot");
         let response = MethodResponse { status: 200, payload: json!({"ok": true}) };
         hands.hub.method_answered(ConnectionId(1), call, response).await;
@@ -166,7 +168,7 @@ async fn a_disk_that_fails_acknowledges_nothing_and_frees_everybody_who_waits() 
     hands.hub.create_identity(draft("a")).await.unwrap();
     let mut notices = hands.online("a", 1).await;
     let trouble = async {
-        let Some(Notice::Method { .. }) = notices.recv().await else { panic!("no call") };
+        let Some(Notice::Method { .. }) = notices.recv().await.map(|notice| *notice) else { panic!("no call") };
         full.store(true, Ordering::SeqCst);
         hands.hub.create_identity(draft("b")).await
     };

@@ -52,6 +52,9 @@ fn a_second_connection_takes_over() {
     rig.disconnect(2);
     let presence = rig.snapshot().presence(&twin_id("a"));
     assert_eq!((presence.state, presence.state_updated), (ConnectionState::Disconnected, WireTime::At(rig.now)));
+    rig.notices.clear();
+    rig.online("a", 3);
+    assert_eq!(rig.notices, [], "there is nobody to close");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::mqtt::Subscription;
 const CONNECTION: ConnectionId = ConnectionId(1);
 
 /// Registers `d1` and connects it with its method subscription.
-async fn connected(hub: &TestHub) -> mpsc::Receiver<Notice> {
+async fn connected(hub: &TestHub) -> mpsc::Receiver<Box<Notice>> {
     assert_eq!(hub.ask(Method::PUT, "/devices/d1", "{}").await.status, 200);
     let (mailbox, notices) = mpsc::channel(8);
     let id = TwinId::device("d1".parse().unwrap());
@@ -22,8 +22,8 @@ async fn connected(hub: &TestHub) -> mpsc::Receiver<Notice> {
     notices
 }
 
-async fn next_call(notices: &mut mpsc::Receiver<Notice>) -> (CallId, String, Value) {
-    match notices.recv().await {
+async fn next_call(notices: &mut mpsc::Receiver<Box<Notice>>) -> (CallId, String, Value) {
+    match notices.recv().await.map(|notice| *notice) {
         Some(Notice::Method { call, name, payload }) => (call, name, payload),
         other => panic!("a method was expected, not {other:?}"),
     }
