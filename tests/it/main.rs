@@ -5,6 +5,7 @@
 
 mod both_sides;
 mod fuzz_smoke;
+mod help;
 mod hub_command;
 mod hub_mqtt;
 mod hub_rest;
