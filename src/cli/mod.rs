@@ -10,6 +10,7 @@ pub mod args;
 pub mod cmd;
 pub mod exit;
 pub mod failure;
+mod hub_env;
 pub mod hub_target;
 pub mod local_hub;
 pub mod printer;
