@@ -7,6 +7,7 @@ mod hub_command;
 mod hub_mqtt;
 mod main_job;
 mod python_pair;
+mod python_sdk;
 mod refusals;
 mod restart;
 mod support;
