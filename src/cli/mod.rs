@@ -11,6 +11,7 @@ pub mod cmd;
 pub mod exit;
 pub mod failure;
 pub mod help;
+mod hub_env;
 pub mod hub_target;
 pub mod local_hub;
 pub mod printer;

@@ -174,6 +174,7 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
+        entra: None,
         policies: Vec::new(),
         devices: Vec::new(),
         clock,

@@ -11,6 +11,7 @@ mod hub_mqtt;
 mod hub_rest;
 mod main_job;
 mod python_pair;
+mod python_sdk;
 mod refusals;
 mod restart;
 mod support;
