@@ -149,6 +149,7 @@ pub const PROBLEMS_SHOWN_MAX: usize = 50;
 pub const SAS_LIFETIME_S: i64 = 3_600;
 /// How long before its end a SAS token is renewed, in seconds (ours, between Python's 120 and Node's 900).
 pub const SAS_RENEW_BEFORE_S: i64 = 300;
+// conformance-choice: DEVICE.md 1.7: a connection ends five minutes after its token
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
 
@@ -160,10 +161,13 @@ pub const ENGINE_BATCH_MAX: usize = 1_024;
 pub const ENGINE_TIMERS_MAX: usize = 1_024;
 /// Longest sleep of the hub's engine while a timer runs, in seconds (ours: the time of day may jump).
 pub const ENGINE_SLEEP_S_MAX: u64 = 1;
+// conformance-choice: REST.md 8.2: 50 modules a device
 /// Modules of one device (REST.md 8.2).
 pub const MODULES_PER_DEVICE_MAX: usize = 50;
+// conformance-choice: REST.md 7: 100 calls to one device at a time, the next is 403
 /// Direct methods under way or waiting for one device (ours; REST.md 7 knows of a limit, not of the number).
 pub const DEVICE_METHODS_MAX: usize = 100;
+// conformance-deviation: REST.md 4.7: without a tier a thousand jobs may be open at a time, and there are no rates
 /// Jobs that have not ended, without a tier's own limit (ours).
 pub const JOBS_ACTIVE_MAX: usize = 1_000;
 /// Method calls that one job has under way at a time (ours).

@@ -63,6 +63,7 @@ async fn replace(hub: &Hub, id: &str, authentication: Authentication, status: Id
     hub.engine().replace_identity(draft, IfMatch::Any).await.expect("the device is registered");
 }
 
+// conformance: DEVICE.md 1.3: tokens of the device and of policies with DeviceConnect are taken, others are CONNACK 5
 #[tokio::test]
 async fn tokens_of_device_and_policy_open_the_door() {
     let hub = start_hub(&["d1"]).await;
@@ -87,6 +88,8 @@ async fn tokens_of_device_and_policy_open_the_door() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.10: 5 for a wrong identity, a disabled device or a foreign will; 3 for an unknown host; 1 for another level
+// conformance: DEVICE.md 1.2: device ids are told apart by case
 #[tokio::test]
 async fn what_a_connect_says_of_itself_must_hold() {
     let hub = start_hub(&["d1", "off", "x509"]).await;
@@ -165,6 +168,7 @@ async fn malformed_bytes_close_their_own_connection_and_no_other() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.2: a filter or topic that is not the own closes, and leaves no subscription
 #[tokio::test]
 async fn foreign_topics_and_filters_close() {
     let hub = start_hub(&["d1"]).await;
@@ -191,6 +195,9 @@ async fn foreign_topics_and_filters_close() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.1: packets may follow CONNECT at once
+// conformance: DEVICE.md 2.8: a twin read has desired and reported with $version only
+// conformance: DEVICE.md 10: the hub listens on both loopbacks
 #[tokio::test]
 async fn both_loopbacks_answer_and_packets_may_be_pipelined_behind_connect() {
     let hub = start_hub(&["d1"]).await;
@@ -218,6 +225,8 @@ async fn both_loopbacks_answer_and_packets_may_be_pipelined_behind_connect() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.9: reports merge, move their version, and may be conditional
+// conformance: DEVICE.md 2.10: an error answer to a twin request has a body
 #[tokio::test]
 async fn reported_properties_are_merged_versioned_and_conditional() {
     let hub = start_hub(&["d1"]).await;
@@ -256,6 +265,8 @@ async fn reported_properties_are_merged_versioned_and_conditional() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.3: methods go out at quality 0 whatever was granted
+// conformance: DEVICE.md 2.7: a device answers at quality 0 or 1
 #[tokio::test]
 async fn methods_are_called_at_qos_0_and_answered_at_either() {
     let hub = start_hub(&["d1"]).await;
@@ -292,6 +303,7 @@ async fn methods_are_called_at_qos_0_and_answered_at_either() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.9: a desired patch arrives as it was applied, with its version
 #[tokio::test]
 async fn desired_patches_arrive_as_applied_with_their_version() {
     let hub = start_hub(&["d1"]).await;
@@ -311,6 +323,8 @@ async fn desired_patches_arrive_as_applied_with_their_version() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.9: the loser sees its socket close and no packet
+// conformance: DEVICE.md 1.8: a will is sent when the link ends without DISCONNECT, as telemetry with iothub-MessageType
 #[tokio::test]
 async fn a_second_connection_of_one_device_ends_the_first() {
     let hub = start_hub(&["d1", "d2"]).await;
@@ -338,6 +352,8 @@ async fn a_second_connection_of_one_device_ends_the_first() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.6: subscriptions are restored, methods and twin replies too, and session present says so
+// conformance: CLIENTS.md 3: a client that does not subscribe again after a reconnect is served
 #[tokio::test]
 async fn subscriptions_outlive_the_connection_unless_the_session_is_clean() {
     let hub = start_hub(&["d1"]).await;
@@ -370,6 +386,7 @@ async fn subscriptions_outlive_the_connection_unless_the_session_is_clean() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.5: telemetry of quality 1 is acknowledged in order, of quality 0 not
 #[tokio::test]
 async fn telemetry_is_acknowledged_in_order_counted_and_kept() {
     let hub = start_hub(&["d1"]).await;

@@ -3,6 +3,7 @@
 // The tests end processes by signals, as a terminal does.
 #![cfg(unix)]
 
+mod conformance;
 mod hub_command;
 mod hub_mqtt;
 mod main_job;

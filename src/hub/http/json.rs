@@ -105,6 +105,7 @@ mod tests {
         JsonBody::from_request(request, &()).await.map(|body| body.0)
     }
 
+    // conformance: REST.md 1.2: a missing body is as good as an empty one
     #[tokio::test]
     async fn a_missing_body_is_as_good_as_an_empty_one() {
         for body in ["", " \r\n"] {
@@ -114,6 +115,7 @@ mod tests {
         assert_eq!(parsed("\u{feff}{\"a\":1}").await.unwrap(), json!({"a": 1}));
     }
 
+    // conformance: REST.md 3.3: content that is no JSON is 400 ArgumentInvalid;BadRequest without detail
     #[tokio::test]
     async fn garbage_is_refused_without_detail_and_size_by_its_own_code() {
         let refusal = parsed("{\"a\":").await.unwrap_err();
