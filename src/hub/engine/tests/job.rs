@@ -25,6 +25,7 @@ fn the_receipt_is_short_and_says_queued() {
 }
 
 // conformance: REST.md 4.7: starts too far ahead and conditions too long are refused
+// conformance: REST.md 4.5: a condition that is too long with its prefix is 412 PreconditionFailed
 #[test]
 fn requests_that_the_service_refuses() {
     let mut rig = Rig::new();
