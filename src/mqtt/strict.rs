@@ -71,6 +71,7 @@ pub enum FrameError {
         /// The packet's name.
         packet: &'static str,
     },
+    // conformance-choice: DEVICE.md 8.2: a password that is no UTF-8 closes without a CONNACK
     /// Not UTF-8, or with NUL [MQTT-1.5.3-1, MQTT-1.5.3-2].
     #[error("{packet} has a text that is not UTF-8 or contains NUL")]
     Text {

@@ -12,8 +12,8 @@ use iotjob::model::{
 use serde_json::{Value, json};
 
 use crate::support::raw_mqtt::{
-    ConnectBytes, DISCONNECT, FRESH, PING, PONG, RESUMED, RawDevice, connection_string, hub_config, packet, puback,
-    publish, publish_1, refused, sign, start_hub, suback, subscribe, token, unsuback, unsubscribe, within,
+    ConnectBytes, DISCONNECT, FRESH, PING, PONG, RESUMED, RawDevice, connection_string, hub_config, puback, publish,
+    publish_1, refused, sign, start_hub, suback, subscribe, token, unsuback, unsubscribe, within,
 };
 
 const METHODS: &str = "$iothub/methods/POST/#";
@@ -116,55 +116,6 @@ async fn what_a_connect_says_of_itself_must_hold() {
         connect.level = level;
         expect_connack(&hub, &connect.bytes(), 1).await;
     }
-    hub.stop().await;
-}
-
-#[tokio::test]
-async fn malformed_bytes_close_their_own_connection_and_no_other() {
-    let hub = start_hub(&["d1", "d2"]).await;
-    let mut bystander = RawDevice::connect(&hub, "d2", FRESH).await;
-    let good = token(&hub, "d1");
-    let connect = ConnectBytes::new("d1", USER, &good).clean().bytes();
-    let mut reserved_flag = ConnectBytes::new("d1", USER, &good);
-    reserved_flag.flags |= 1;
-
-    let before_connect: [&[u8]; 7] = [
-        PING,
-        &publish("devices/d1/messages/events/", "x"),
-        &reserved_flag.bytes(),
-        &[0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
-        &[0x00, 0x00],
-        b"GET / HTTP/1.1\r\n\r\n",
-        &packet(0x10, &[0; 4]),
-    ];
-    for bytes in before_connect {
-        let mut raw = RawDevice::dial(&hub).await;
-        raw.send_in_vain(bytes).await;
-        raw.expect_closed().await;
-    }
-
-    let after_connect: [&[u8]; 12] = [
-        &connect,
-        &[0x20, 2, 0, 0],
-        &[0xC0, 1, 0],
-        &[0x80, 2, 0, 1],
-        &subscribe(0, &[(METHODS, 0)]),
-        &subscribe(1, &[]),
-        &subscribe(1, &[(METHODS, 3)]),
-        &publish("devices/d1/messages/#", ""),
-        &packet(0x34, b"\x00\x01a\x00\x01"),
-        &packet(0x36, b"\x00\x01a\x00\x01"),
-        &packet(0x30, &vec![0; 400 * 1024]),
-        &[0xF0, 0],
-    ];
-    for bytes in after_connect {
-        let mut raw = RawDevice::dial(&hub).await;
-        raw.send(&connect).await;
-        raw.expect(FRESH).await;
-        raw.send_in_vain(bytes).await;
-        raw.expect_closed().await;
-    }
-    bystander.expect_silence().await;
     hub.stop().await;
 }
 

@@ -6,6 +6,7 @@
 mod conformance;
 mod hub_command;
 mod hub_credentials;
+mod hub_malformed;
 mod hub_mqtt;
 mod main_job;
 mod python_pair;

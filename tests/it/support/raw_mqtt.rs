@@ -274,10 +274,15 @@ impl RawDevice {
 
     /// Expects the hub to close without another byte.
     pub(crate) async fn expect_closed(&mut self) {
+        self.expect_closed_after("").await;
+    }
+
+    /// The same, for one case of many.
+    pub(crate) async fn expect_closed_after(&mut self, what: &str) {
         let mut rest = Vec::new();
         // A reset is a close too: the hub need not read what it closes on.
         let _ = within(self.stream.read_to_end(&mut rest)).await;
-        assert_eq!(rest, [0; 0], "nothing is said before the close");
+        assert_eq!(rest, [0; 0], "nothing is said before the close {what}");
     }
 }
 
