@@ -78,7 +78,7 @@ pub const KEEP_ALIVE_S_CAP: u64 = 1_767;
 pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 /// How long a new connection may take to finish TLS and send CONNECT, in seconds (ours; DEVICE.md 8.3).
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
-/// TLS handshakes under way at a time on one port; further connections wait in the backlog (ours).
+/// TLS handshakes under way at a time on one port; further connections wait with their ClientHello (ours).
 pub const HANDSHAKES_MAX: usize = 1_024;
 /// Pause after the system refused to hand out a connection, in milliseconds (ours).
 pub const ACCEPT_PAUSE_MS: u64 = 250;
