@@ -20,6 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::limits::{ACCEPT_PAUSE_MS, CONNECT_PACKET_S_MAX, DRAIN_S_MAX, HANDSHAKES_MAX};
 
+/// A connection after its handshake. In a box, since a task keeps room for each place that a value passes through, and
+/// this one has a kilobyte.
+pub type Accepted = Box<TlsStream<TcpStream>>;
+
 /// Accepts TLS connections on every socket and runs `serve` for each, until `stop`.
 ///
 /// At most [`HANDSHAKES_MAX`] handshakes run at a time. A connection takes part in that once its whole ClientHello is
@@ -28,7 +32,7 @@ use crate::model::limits::{ACCEPT_PAUSE_MS, CONNECT_PACKET_S_MAX, DRAIN_S_MAX, H
 /// and end by itself, and what is left after [`DRAIN_S_MAX`] seconds is dropped. Returns when nothing runs any more.
 pub async fn serve_tls<S, F>(sockets: Vec<TcpListener>, config: Arc<ServerConfig>, stop: CancellationToken, serve: S)
 where
-    S: Fn(TlsStream<TcpStream>, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(Accepted, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let slots = Arc::new(Semaphore::new(HANDSHAKES_MAX));
@@ -49,7 +53,7 @@ async fn accept_loop<S, F>(
     stop: CancellationToken,
     serve: S,
 ) where
-    S: Fn(TlsStream<TcpStream>, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(Accepted, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -70,6 +74,7 @@ async fn accept_loop<S, F>(
                 let (config, slots) = (Arc::clone(&config), Arc::clone(&slots));
                 let (stop, serve) = (stop.clone(), serve.clone());
                 connections.spawn(async move {
+                    // On the heap, and gone with the handshake: the rest of a task is there as long as its connection.
                     let handshake = Box::pin(shake_hands(config, tcp, peer, slots));
                     let stream = tokio::select! {
                         stream = handshake => stream,
@@ -122,7 +127,7 @@ async fn shake_hands(
     tcp: TcpStream,
     peer: SocketAddr,
     slots: Arc<Semaphore>,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<Accepted> {
     // Requests and answers are small and wait for each other: Nagle's algorithm would add 40 ms to each.
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot switch Nagle's algorithm off");
@@ -138,7 +143,7 @@ async fn shake_hands(
         Err(late) => Err(late),
     };
     match outcome {
-        Ok(Ok(stream)) => Some(stream),
+        Ok(Ok(stream)) => Some(Box::new(stream)),
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             tracing::debug!(%peer, "the peer closed the connection during the TLS handshake");
             None

@@ -5,7 +5,7 @@ use iotjob::hub::Hub;
 use iotjob::hub::registry::{Authentication, Identity, IdentityDraft, IfMatch};
 use iotjob::model::{IdentityStatus, SymmetricKey, TwinId};
 
-use crate::support::raw_http::RawHttp;
+use crate::support::raw_caller::RawCaller;
 use crate::support::raw_mqtt::{ConnectBytes, DISCONNECT, RawDevice, hub_config, sign};
 
 /// What an endpoint wants of its caller.
@@ -156,7 +156,7 @@ fn callers(hub: &Hub) -> Vec<Caller> {
 #[tokio::test]
 async fn every_endpoint_knows_its_callers() {
     let hub = hub().await;
-    let mut http = RawHttp::dial(&hub).await;
+    let mut http = RawCaller::dial(&hub).await;
     let mut wrong = Vec::new();
     for (caller, authorization, reaches) in callers(&hub) {
         for &(verb, path, body, wants, opened) in ENDPOINTS {

@@ -3,11 +3,14 @@
 // The tests end processes by signals, as a terminal does.
 #![cfg(unix)]
 
+mod both_sides;
 mod conformance;
+mod fuzz_smoke;
 mod hub_command;
 mod hub_credentials;
 mod hub_malformed;
 mod hub_mqtt;
+mod hub_rest;
 mod main_job;
 mod python_pair;
 mod refusals;
