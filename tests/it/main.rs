@@ -4,9 +4,12 @@
 #![cfg(unix)]
 
 mod both_sides;
+mod conformance;
 mod fuzz_smoke;
 mod help;
 mod hub_command;
+mod hub_credentials;
+mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;
 mod main_job;
