@@ -10,6 +10,7 @@ mod main_job;
 mod python_pair;
 mod refusals;
 mod restart;
+mod screens;
 mod support;
 mod tidy;
 mod validate;
