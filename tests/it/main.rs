@@ -18,6 +18,7 @@ mod python_pair;
 mod python_sdk;
 mod refusals;
 mod restart;
+mod screens;
 mod support;
 mod tidy;
 mod validate;
