@@ -228,6 +228,7 @@ mod tests {
         assert_eq!((twin.etag, twin.version), (2, 4));
     }
 
+    // conformance: REST.md 6.3: properties that came with a bulk creation are version 1 and were updated in the year 1
     #[test]
     fn first_content_moves_no_counter_and_was_never_updated() {
         let mut twin = Twin::new(at(1));

@@ -1,7 +1,7 @@
 //! `iotjob hub`: the local hub in the foreground; `iotjob hub env`: how to talk to one that runs.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use clap::Subcommand;
 use crate::auth::KeySet;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
+use crate::cli::help;
 use crate::cli::hub_env::{OWNER, Shell, lines};
 use crate::cli::printer::Printer;
 use crate::cli::signals::StopSignals;
@@ -40,8 +41,7 @@ pub struct HubArgs {
 #[derive(Debug, Subcommand)]
 pub enum HubCommand {
     /// Print the lines that point iotjob and the Azure SDKs at a running hub
-    ///
-    /// Use it as: eval "$(iotjob hub env)"
+    #[command(after_help = help::hub_env())]
     Env(HubEnvArgs),
 }
 
@@ -90,8 +90,8 @@ pub struct HubEnvArgs {
     /// File that the hub was told to write; without it, the newest running hub of this user
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Shell or tool to write for
-    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT)]
+    /// bash, fish, powershell or cmd; python, node or az for what that tool reads
+    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT, hide_possible_values = true)]
     pub shell: Shell,
 }
 
@@ -259,12 +259,16 @@ fn start_failure(error: &HubStartError) -> Failure {
         | HubStartError::Policies(_)
         | HubStartError::Listen(ListenError::InUse { .. })
         | HubStartError::Store(StoreError::InUse { .. }) => Failure::usage(text),
-        HubStartError::Listen(ListenError::Refused { .. }) => {
-            Failure::usage(text).hint("ports below 1024 may need rights that you do not have")
-        }
-        HubStartError::Store(_) | HubStartError::Tls(_) | HubStartError::Keys(_) | HubStartError::Register { .. } => {
-            Failure::unexpected(text)
-        }
+        HubStartError::Listen(ListenError::Refused { source, .. }) => match source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Failure::usage(text).hint("ports below 1024 may need rights that you do not have")
+            }
+            io::ErrorKind::AddrNotAvailable => Failure::usage(text).hint("--listen takes addresses of this machine"),
+            _ => Failure::usage(text),
+        },
+        HubStartError::Store(_) | HubStartError::Tls(_) => Failure::unexpected(text)
+            .hint("CA and data lie in the folder of --data; without it, the CA lies in your data folder"),
+        HubStartError::Keys(_) | HubStartError::Register { .. } => Failure::unexpected(text),
     }
 }
 
