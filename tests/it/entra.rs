@@ -55,7 +55,7 @@ fn the_official_back_end_signs_in_with_a_token() {
     );
     let service = finish(
         env.command(python())
-            .arg(script("token.py"))
+            .arg(script("entra.py"))
             .args([format!("localhost:{}", hub.ready.https_port), tokens[0].clone(), tokens[1].clone()])
             .env("REQUESTS_CA_BUNDLE", &hub.ready.ca_file),
     );

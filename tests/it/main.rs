@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 mod both_sides;
+mod entra;
 mod fuzz_smoke;
 mod help;
 mod hub_command;
