@@ -6,6 +6,7 @@
 
 mod both_sides;
 mod conformance;
+mod entra;
 mod fuzz_smoke;
 mod help;
 mod hub_command;
