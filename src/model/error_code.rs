@@ -132,6 +132,7 @@ impl ErrorCode {
 mod tests {
     use super::*;
 
+    // conformance: REST.md 3.2: names, numbers and statuses of errors agree
     #[test]
     fn names_numbers_and_statuses_agree() {
         for &code in ErrorCode::ALL {

@@ -101,6 +101,7 @@ impl Twin {
         if let Some(tags) = patch.tags {
             let tags = tags.resolve(&self.tags);
             merge(&mut self.tags, &tags);
+            // conformance-choice: REST.md 6.3: a patch that changes nothing moves the versions all the same, and tags move `version`
             self.version += 1;
         }
         let desired = patch.desired?.resolve(&self.desired.values);
@@ -212,6 +213,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    // conformance: REST.md 6.3: a fresh twin has version 2 and both $version 1
     #[test]
     fn a_fresh_twin_has_the_service_counters() {
         let twin = Twin::new(at(0));
@@ -219,6 +221,7 @@ mod tests {
         assert_eq!(twin.device_view(), json!({"desired": {"$version": 1}, "reported": {"$version": 1}}));
     }
 
+    // conformance: REST.md 6.3: a desired change moves etag, version and $version
     #[test]
     fn desired_moves_the_etag_and_reported_does_not() {
         let mut twin = Twin::new(at(0));
@@ -245,6 +248,7 @@ mod tests {
         );
     }
 
+    // conformance: DEVICE.md 2.9: a cleared or replaced section tells the device a null for each key that went
     #[test]
     fn clearing_names_each_key_with_a_null() {
         let mut twin = Twin::new(at(0));

@@ -13,6 +13,8 @@ fn event(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
+// conformance: CLIENTS.md 1: the unmodified Python device and service of the quickstart run against the hub
+// conformance: DEVICE.md 3: the Python device SDK gets its SUBACK, its methods and its patches in time
 #[test]
 fn the_official_device_and_service_cannot_tell_the_local_hub() {
     let python = python();

@@ -27,6 +27,7 @@ impl Engine {
         document(id, turn)
     }
 
+    // conformance-choice: DEVICE.md 2.9: a replacement tells the device the new content, with a null for each key that went
     /// Replaces tags and desired properties: what is not in `content` goes (REST.md 6.4).
     pub(super) fn replace_twin(
         &mut self,

@@ -42,6 +42,7 @@ impl Group {
     /// The table of REST.md 2.3. Statistics are unconfirmed there; reading the registry is the sensible right.
     pub(super) const fn rights(self) -> &'static [Right] {
         match self {
+            // conformance-choice: REST.md 2.3: statistics want RegistryRead
             Self::RegistryRead | Self::Statistics => &[Right::RegistryRead],
             Self::RegistryWrite => &[Right::RegistryWrite],
             Self::Twins | Self::Methods | Self::Query => &[Right::ServiceConnect],

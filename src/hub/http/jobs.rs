@@ -80,6 +80,7 @@ pub(super) struct Filter {
     job_status: Option<String>,
 }
 
+// conformance-choice: REST.md 4.8: newest first, 100 a page, and a continuation that does not end
 /// `GET /jobs/v2/query`: a bare array, newest first, paged by headers (REST.md 4.8).
 pub(super) async fn list(
     State(hub): State<HttpState>,
@@ -164,6 +165,7 @@ mod tests {
         .unwrap()
     }
 
+    // conformance: REST.md 4.8: the list begins with the newest job
     #[test]
     fn places_order_newest_first_and_survive_their_token() {
         let old = Place::of(&job("a", "2026-01-01T00:00:00Z"));
@@ -177,6 +179,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 4.8: a filter with a word that is no type or status is refused
     #[test]
     fn filters_are_read_in_any_case_and_typos_refused() {
         assert_eq!(type_of("ScheduleUpdateTwin"), Ok(JobType::ScheduleUpdateTwin));

@@ -27,6 +27,7 @@ fn delete(rig: &mut Rig, id: &str, if_match: IfMatch) -> Result<Reply, HubError>
     rig.apply(Command::DeleteIdentity { id: twin_id(id), if_match })
 }
 
+// conformance: REST.md 3.3: the text of 409 names the device
 #[test]
 fn creating_twice_is_a_conflict() {
     let mut rig = Rig::new();
@@ -42,6 +43,7 @@ fn creating_twice_is_a_conflict() {
     assert_eq!(code(create(&mut rig, "a/$m")).0, ErrorCode::ArgumentInvalid);
 }
 
+// conformance: REST.md 8.2: the module past the limit is 413 TooManyModulesOnDevice
 #[test]
 fn the_fifty_first_module_is_refused() {
     let mut rig = Rig::new();
@@ -65,6 +67,7 @@ fn replacing_needs_the_identity_and_its_etag() {
     assert_eq!(code(replace(&mut rig, draft("a"), IfMatch::Absent)).0, ErrorCode::PreconditionFailed);
 }
 
+// conformance: REST.md 1.4: an identity write moves the identity etag by one and the deviceEtag of the twin, not the etag of the twin
 #[test]
 fn the_twin_keeps_its_etag_when_the_identity_changes() {
     let mut rig = Rig::new();
@@ -76,6 +79,7 @@ fn the_twin_keeps_its_etag_when_the_identity_changes() {
     assert_ne!(before["deviceEtag"], after["deviceEtag"]);
 }
 
+// conformance: REST.md 8.1: a disabled device and its modules cannot be connected
 #[test]
 fn a_disabled_device_and_its_modules_lose_their_connections_and_get_no_new_ones() {
     let mut rig = Rig::new();
@@ -97,6 +101,7 @@ fn a_disabled_device_and_its_modules_lose_their_connections_and_get_no_new_ones(
     assert_eq!(rig.snapshot().counts().unwrap(), Counts { devices: 1, enabled: 0, disabled: 1, connected: 0 });
 }
 
+// conformance: REST.md 8.1: deleting a device takes twin, modules and session along
 #[test]
 fn deleting_takes_everything_along() {
     let mut rig = Rig::new();
