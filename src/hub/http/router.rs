@@ -50,6 +50,8 @@ fn endpoints() -> Vec<Endpoint> {
         at("/twins/{device}/modules/{module}", Twins, twin_verbs()),
         at("/twins/{device}/methods", Methods, post(methods::invoke)),
         at("/twins/{device}/modules/{module}/methods", Methods, post(methods::invoke)),
+        // Import and export jobs (REST.md 8.6), of which there are none
+        at("/jobs", Jobs, get(jobs::list_transfers)),
         // Jobs (REST.md 4)
         at("/jobs/v2/query", Jobs, get(jobs::list)),
         at("/jobs/v2/{id}", Jobs, get(jobs::get).put(jobs::put)),

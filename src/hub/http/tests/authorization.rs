@@ -26,6 +26,7 @@ const MATRIX: &[(Method, &str, &[&str])] = &[
     (Method::PATCH, "/twins/d/modules/m/", SERVICE),
     (Method::POST, "/twins/d/methods", SERVICE),
     (Method::POST, "/twins/d/modules/m/methods", SERVICE),
+    (Method::GET, "/jobs", WRITE),
     (Method::GET, "/jobs/v2/query", WRITE),
     (Method::GET, "/jobs/v2/j", WRITE),
     (Method::PUT, "/jobs/v2/j", WRITE),
