@@ -8,6 +8,7 @@ mod conformance;
 mod fuzz_smoke;
 mod hub_command;
 mod hub_credentials;
+mod hub_hostile;
 mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;
