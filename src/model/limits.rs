@@ -155,6 +155,11 @@ pub const SAS_RENEW_BEFORE_S: i64 = 300;
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
 
+/// Longest Entra ID token that the hub reads, in bytes (ours; tokens with many groups have about 8 KiB).
+pub const BEARER_BYTES_MAX: usize = 16 * 1024;
+/// Largest file of an issuer's keys, in bytes (ours; Entra ID's has about 10 KiB).
+pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Commands that may wait for the hub's engine; callers wait for room (ours).
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
 /// Commands that share one commit of the hub (ours: bounds how long the first of them waits).

@@ -6,6 +6,7 @@
 mod both_sides;
 mod conformance;
 mod fuzz_smoke;
+mod help;
 mod hub_command;
 mod hub_credentials;
 mod hub_hostile;
@@ -14,6 +15,7 @@ mod hub_mqtt;
 mod hub_rest;
 mod main_job;
 mod python_pair;
+mod python_sdk;
 mod refusals;
 mod restart;
 mod support;

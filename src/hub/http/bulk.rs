@@ -215,7 +215,7 @@ async fn create(hub: &HttpState, id: TwinId, item: Value) -> Result<Option<Strin
     if twin == TwinPatch::default() {
         return Ok(None);
     }
-    let filled = hub.engine.patch_twin(id, twin, IfMatch::Any).await;
+    let filled = hub.engine.fill_twin(id, twin).await;
     Ok(filled.err().map(|HubError { message, .. }| message))
 }
 

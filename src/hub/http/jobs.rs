@@ -1,4 +1,4 @@
-//! `/jobs/v2`: scheduled jobs (REST.md 4).
+//! `/jobs/v2`: scheduled jobs (REST.md 4), and the empty list of import and export jobs beside it (REST.md 8.6).
 
 use std::cmp::Reverse;
 
@@ -61,6 +61,16 @@ pub(super) async fn get(State(hub): State<HttpState>, Segment(id): Segment) -> R
 pub(super) async fn cancel(State(hub): State<HttpState>, Segment(id): Segment) -> Result<Response, Refusal> {
     let id: JobId = id.parse().map_err(|_| Refusal::new(ErrorCode::JobNotFound, id))?;
     Ok(answer::ok(&hub.engine.cancel_job(id).await?))
+}
+
+/// `GET /jobs`: import and export jobs, of which this hub has none.
+pub(super) async fn list_transfers() -> Response {
+    answer::ok(&json!([]))
+}
+
+/// `GET` and `DELETE /jobs/{id}`: whatever its id, it is not there.
+pub(super) async fn no_transfer(Segment(id): Segment) -> Refusal {
+    Refusal::new(ErrorCode::JobNotFound, id)
 }
 
 #[derive(Debug, Deserialize)]

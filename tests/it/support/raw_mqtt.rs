@@ -43,6 +43,7 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
+        entra: None,
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
         clock: Clock::system(),

@@ -26,7 +26,6 @@ async fn what_is_not_served_is_refused_in_the_services_shape() {
         (Method::GET, "/configurations"),
         (Method::PUT, "/configurations/c1"),
         (Method::POST, "/jobs/create"),
-        (Method::GET, "/jobs"),
         (Method::DELETE, "/devices/d1/commands"),
         (Method::POST, "/digitaltwins/d1/commands/c"),
     ] {
