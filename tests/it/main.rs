@@ -11,6 +11,7 @@ mod fuzz_smoke;
 mod help;
 mod hub_command;
 mod hub_credentials;
+mod hub_hostile;
 mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;

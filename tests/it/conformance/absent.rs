@@ -15,6 +15,5 @@ pub(super) const ABSENT: &[(&str, &str, &str)] = &[
     ("DEVICE.md 2.6", "queue", "cloud-to-device messages are queued, delivered and acknowledged"),
     ("DEVICE.md 6", "throttle", "connection and message throttles of a tier"),
     ("DEVICE.md 6", "lag", "connectionState can be made to lag"),
-    ("DEVICE.md 8.3", "", "the hub is shown to hold many idle connections"),
     ("DEVICE.md 7", "", "the device provisioning service"),
 ];

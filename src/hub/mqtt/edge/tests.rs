@@ -14,6 +14,8 @@ use crate::hub::store::Store;
 use crate::model::{IdentityStatus, SymmetricKey, TwinId};
 use crate::mqtt::{ClientPacket, ConnAckCode, Connect, Login, Password, ServerPacket};
 
+mod slow;
+
 const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 /// A clock that goes as tokio's does.
