@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::Fidelity;
 use super::policies::PolicyDraft;
 use crate::model::{Clock, DeviceId, Rng};
 
@@ -54,6 +55,8 @@ pub struct HubConfig {
     pub policies: Vec<PolicyDraft>,
     /// Devices to register when they are missing.
     pub devices: Vec<DeviceId>,
+    /// How much of the service's slowness and narrowness it shows.
+    pub fidelity: Fidelity,
     /// The one clock.
     pub clock: Clock,
     /// The one source of chance besides keys.

@@ -11,6 +11,7 @@ pub mod accept;
 pub mod config;
 pub mod engine;
 pub mod error;
+mod fidelity;
 pub mod hosts;
 pub mod http;
 pub mod listen;
@@ -24,8 +25,10 @@ pub mod running;
 pub mod search;
 mod start;
 pub mod store;
+pub mod throttle;
 
 pub use config::{CaPlace, HubConfig, Listen};
 pub use error::HubError;
+pub use fidelity::Fidelity;
 pub use ready_file::ReadyInfo;
 pub use start::{Hub, HubStartError};

@@ -16,6 +16,7 @@ use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
 use super::registry::{Authentication, Identity, IdentityDraft};
 use super::store::{Store, StoreError};
+use super::throttle::Throttle;
 use super::{HubError, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
 use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
@@ -84,7 +85,7 @@ impl Hub {
             None => Store::in_memory()?,
         };
         let policies = Arc::new(with_keys(&store, drafts)?);
-        let options = EngineOptions { clock: config.clock.clone(), rng: config.rng.clone() };
+        let options = EngineOptions { clock: config.clock.clone(), rng: config.rng.clone(), fidelity: config.fidelity };
         let engine = EngineHandle::start(store, options)?;
         let devices = match register(&engine, &config.devices).await {
             Ok(devices) => devices,
@@ -96,21 +97,27 @@ impl Hub {
         let ready = ready_info(&address, &ca, &policies, &devices)?;
 
         let stop = CancellationToken::new();
+        let throttle = match config.fidelity.tier {
+            Some(tier) => Throttle::of(tier, config.clock.clone(), stop.clone()),
+            None => Throttle::off(),
+        };
         let mut edges = JoinSet::new();
         let telemetry = Arc::new(Telemetry::default());
-        let edge = Arc::new(DeviceEdge::new(
+        let edge = DeviceEdge::new(
             engine.clone(),
             Arc::clone(&policies),
             Arc::clone(&hosts),
             config.clock.clone(),
             config.rng.clone(),
             Arc::clone(&telemetry),
-        ));
+        );
+        let edge = Arc::new(edge.with_throttle(throttle.clone()));
         let (device_stop, device_tls) = (stop.clone(), Arc::clone(&tls));
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
             mqtt::serve(stream, peer, Arc::clone(&edge), device_stop.clone())
         }));
-        let state = HttpState { engine: engine.clone(), policies, hosts, clock: config.clock, rng: config.rng };
+        let state =
+            HttpState { engine: engine.clone(), policies, hosts, throttle, clock: config.clock, rng: config.rng };
         edges.spawn(http::serve(https.sockets, tls, http::router(state), stop.clone()));
         Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), engine, telemetry, stop, edges })
     }

@@ -14,7 +14,7 @@ use crate::device::{
     Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, Ramp,
     UnfitForMqtt,
 };
-use crate::hub::{CaPlace, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
+use crate::hub::{CaPlace, Fidelity, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
 use crate::manifest::Manifest;
 use crate::model::{Clock, Rng, TwinId};
 use crate::tls::{TlsError, TrustAnchors, client_config};
@@ -171,6 +171,7 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         ca: CaPlace::Memory,
         policies: Vec::new(),
         devices: Vec::new(),
+        fidelity: Fidelity::INSTANT,
         clock,
         rng,
     }

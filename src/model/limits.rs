@@ -152,6 +152,13 @@ pub const SAS_RENEW_BEFORE_S: i64 = 300;
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
 
+/// Most units of a tier (ours: what Azure sells by itself; S3 has fewer).
+pub const TIER_UNITS_MAX: u32 = 200;
+/// How far ahead the turn of a shaped request may lie, in seconds (ours: as long as a refusal asks to wait, REST.md 3.3).
+pub const SHAPED_REQUEST_S_MAX: u64 = 10;
+/// How far ahead the turn of a shaped connection may lie, in seconds (DEVICE.md 1.10: CONNACK comes that late).
+pub const SHAPED_CONNECT_S_MAX: u64 = 60;
+
 /// Commands that may wait for the hub's engine; callers wait for room (ours).
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
 /// Commands that share one commit of the hub (ours: bounds how long the first of them waits).

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 
+mod fidelity;
+
+use self::fidelity::FidelityArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
 use crate::cli::printer::Printer;
@@ -66,6 +69,9 @@ pub struct HubServeArgs {
     /// Policy besides the five of every hub: RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect; may be repeated
     #[arg(long = "policy", value_name = "NAME=RIGHT,RIGHT")]
     pub policies: Vec<PolicyDraft>,
+    /// How close to the real service.
+    #[command(flatten)]
+    pub fidelity: FidelityArgs,
 }
 
 /// `iotjob hub env`.
@@ -124,6 +130,7 @@ async fn serve(args: HubServeArgs, printer: &Printer) -> Result<Exit, Failure> {
         file.remove().map_err(|error| ready_file_failure(&error))?;
     }
     let (clock, rng) = (Clock::system(), Rng::from_entropy());
+    let fidelity = args.fidelity.fidelity();
     let config = config(args, clock.clone(), rng.clone())?;
     let hub = Hub::start(config).await.map_err(|error| start_failure(&error))?;
 
@@ -133,6 +140,9 @@ async fn serve(args: HubServeArgs, printer: &Printer) -> Result<Exit, Failure> {
     {
         hub.stop().await;
         return Err(ready_file_failure(&error));
+    }
+    for line in fidelity::described(&fidelity) {
+        printer.say(&line);
     }
     introduce(hub.ready(), ready_file.as_ref().map(ReadyFile::path), printer);
 
@@ -165,6 +175,7 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
         data: args.data,
         ca: CaPlace::Folder(ca),
         policies: args.policies,
+        fidelity: args.fidelity.fidelity(),
         devices: args.devices,
         clock,
         rng,

@@ -9,10 +9,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use super::command::{Command, Reply};
 use super::session::{SessionKind, SessionOpened};
 use super::writer::{Envelope, Order, start_writer};
-use crate::hub::HubError;
 use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::registry::{Identity, IdentityDraft, IfMatch};
 use crate::hub::store::{Snapshot, Store, StoreError};
+use crate::hub::{Fidelity, HubError};
 use crate::model::limits::ENGINE_QUEUE_MAX;
 use crate::model::{
     Clock, ErrorCode, JobId, JobRequest, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, TwinId, TwinPatch,
@@ -26,6 +26,8 @@ pub struct EngineOptions {
     pub clock: Clock,
     /// The one source of chance.
     pub rng: Rng,
+    /// How narrow jobs are.
+    pub fidelity: Fidelity,
 }
 
 /// Reaches the engine's thread; cheap to clone. Every call returns after its commit is durable.

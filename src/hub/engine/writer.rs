@@ -89,7 +89,8 @@ pub(super) fn start_writer(
     orders: Receiver<Envelope>,
 ) -> Result<watch::Receiver<()>, StoreError> {
     let batch = store.begin()?;
-    let engine = Engine::restore(options.rng, &mut batch.tables(&store)?, options.clock.now())?;
+    let engine =
+        Engine::restore(options.rng, &mut batch.tables(&store)?, options.clock.now())?.with_fidelity(options.fidelity);
     batch.commit()?;
     let mut writer = Writer {
         store,

@@ -22,6 +22,7 @@ mod paging;
 mod query;
 mod router;
 mod serve;
+mod shaping;
 mod state;
 mod statistics;
 mod twin_body;

@@ -13,6 +13,7 @@ use super::telemetry::Telemetry;
 use crate::auth::AcceptedHosts;
 use crate::hub::engine::EngineHandle;
 use crate::hub::policies::Policies;
+use crate::hub::throttle::Throttle;
 use crate::model::{Clock, Rng};
 use crate::mqtt::PacketStream;
 
@@ -34,6 +35,8 @@ pub struct DeviceEdge {
     /// Numbers connections.
     pub(super) next_connection: AtomicU64,
     pub(super) takeovers: Takeovers,
+    /// What the tier allows.
+    pub(super) throttle: Throttle,
 }
 
 impl DeviceEdge {
@@ -48,7 +51,15 @@ impl DeviceEdge {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let (next_connection, takeovers) = (AtomicU64::new(1), Takeovers::default());
-        Self { engine, policies, hosts, clock, rng, telemetry, next_connection, takeovers }
+        let throttle = Throttle::off();
+        Self { engine, policies, hosts, clock, rng, telemetry, next_connection, takeovers, throttle }
+    }
+
+    /// The same with the limits of a tier.
+    #[must_use]
+    pub fn with_throttle(mut self, throttle: Throttle) -> Self {
+        self.throttle = throttle;
+        self
     }
 }
 

@@ -5,6 +5,7 @@ mod golden;
 mod odd_bodies;
 mod online;
 mod shapes;
+mod tier;
 mod wire;
 
 use std::sync::Arc;
@@ -16,13 +17,16 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{HttpState, router};
 use crate::auth::{AcceptedHosts, HubHost, Resource, SasToken, generate_key_pair};
+use crate::hub::Fidelity;
 use crate::hub::engine::{EngineHandle, EngineOptions};
 use crate::hub::policies::{Policies, Policy};
 use crate::hub::store::Store;
+use crate::hub::throttle::Throttle;
 use crate::model::{Clock, Rng, SymmetricKey};
 
 /// A hub without sockets, at a time that the test drives.
@@ -42,6 +46,10 @@ struct Answer {
 
 impl TestHub {
     fn start() -> Self {
+        Self::with(Fidelity::INSTANT)
+    }
+
+    fn with(fidelity: Fidelity) -> Self {
         let seconds = Arc::new(AtomicU64::new(0));
         let driver = Arc::clone(&seconds);
         let start: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
@@ -54,10 +62,14 @@ impl TestHub {
             keys: generate_key_pair().unwrap(),
         };
         let policies = Arc::new(Policies::new(drafts.into_iter().map(policy).collect()));
-        let options = EngineOptions { clock: clock.clone(), rng: rng.clone() };
+        let throttle = match fidelity.tier {
+            Some(tier) => Throttle::of(tier, clock.clone(), CancellationToken::new()),
+            None => Throttle::off(),
+        };
+        let options = EngineOptions { clock: clock.clone(), rng: rng.clone(), fidelity };
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let hosts = Arc::new(AcceptedHosts::of(["localhost", "127.0.0.1", "::1", "my-hub.local"]));
-        let state = HttpState { engine: engine.clone(), policies: Arc::clone(&policies), hosts, clock, rng };
+        let state = HttpState { engine: engine.clone(), policies: Arc::clone(&policies), hosts, throttle, clock, rng };
         Self { router: router(state), engine, policies, seconds }
     }
 

@@ -9,6 +9,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::auth::{Resource, SasToken, generate_key_pair};
+use crate::hub::Fidelity;
 use crate::hub::engine::EngineOptions;
 use crate::hub::registry::{Authentication, IdentityDraft};
 use crate::hub::store::Store;
@@ -32,7 +33,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         // The engine has a thread and a clock of its own: paused time belongs to this one.
-        let options = EngineOptions { clock: Clock::system(), rng: Rng::seeded(1) };
+        let options = EngineOptions { clock: Clock::system(), rng: Rng::seeded(1), fidelity: Fidelity::INSTANT };
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let keys = generate_key_pair().unwrap();
         let draft = IdentityDraft {
