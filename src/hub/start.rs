@@ -83,7 +83,8 @@ impl Hub {
         let store = match &config.data {
             Some(folder) => Store::open(folder)?,
             None => Store::in_memory()?,
-        };
+        }
+        .with_lags(&config.clock, config.fidelity.query_lag, config.fidelity.state_lag);
         let policies = Arc::new(with_keys(&store, drafts)?);
         let options = EngineOptions { clock: config.clock.clone(), rng: config.rng.clone(), fidelity: config.fidelity };
         let engine = EngineHandle::start(store, options)?;

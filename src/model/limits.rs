@@ -159,6 +159,11 @@ pub const SHAPED_REQUEST_S_MAX: u64 = 10;
 /// How far ahead the turn of a shaped connection may lie, in seconds (DEVICE.md 1.10: CONNACK comes that late).
 pub const SHAPED_CONNECT_S_MAX: u64 = 60;
 
+/// Memory for what a lagging query index still shows, in bytes (ours: 100,000 changes of ordinary twins).
+pub const PAST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Changes of one connection's state that are seen late; with more, the oldest is seen sooner (ours).
+pub const STATES_KEPT_MAX: usize = 16;
+
 /// Commands that may wait for the hub's engine; callers wait for room (ours).
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
 /// Commands that share one commit of the hub (ours: bounds how long the first of them waits).

@@ -11,4 +11,5 @@ mod refusals;
 mod restart;
 mod support;
 mod tidy;
+mod tier;
 mod validate;

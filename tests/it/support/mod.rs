@@ -3,4 +3,5 @@
 pub(crate) mod env;
 pub(crate) mod filters;
 pub(crate) mod process;
+pub(crate) mod raw_http;
 pub(crate) mod raw_mqtt;

@@ -1,5 +1,8 @@
 //! The flags that make a local hub as slow and narrow as the real one, and what they mean in words.
 
+use std::time::Duration;
+
+use crate::cli::hub_target::duration;
 use crate::hub::Fidelity;
 use crate::hub::throttle::{Operation, Tier, allowance, jobs_at_a_time, messages_a_day};
 
@@ -9,13 +12,23 @@ pub struct FidelityArgs {
     /// Job slots, throttles and daily quota of a tier: F1, S1, S2, S3, or B1, B2, B3 without twins, methods and jobs
     #[arg(long, value_name = "TIER[:UNITS]")]
     pub tier: Option<Tier>,
+    /// How late queries and job targeting see twins, as the service's index is; GET of a twin never is
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub query_lag: Option<Duration>,
+    /// How late connectionState is seen
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub state_lag: Option<Duration>,
 }
 
 impl FidelityArgs {
     /// What the hub is told.
     #[must_use]
     pub fn fidelity(&self) -> Fidelity {
-        Fidelity { tier: self.tier }
+        Fidelity {
+            tier: self.tier,
+            query_lag: self.query_lag.unwrap_or_default(),
+            state_lag: self.state_lag.unwrap_or_default(),
+        }
     }
 }
 
@@ -24,6 +37,12 @@ pub(super) fn described(fidelity: &Fidelity) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(tier) = fidelity.tier {
         lines.push(described_tier(tier));
+    }
+    if !fidelity.query_lag.is_zero() {
+        lines.push(format!("Queries and jobs see twins as they were {:?} ago", fidelity.query_lag));
+    }
+    if !fidelity.state_lag.is_zero() {
+        lines.push(format!("connectionState is seen {:?} late", fidelity.state_lag));
     }
     lines
 }

@@ -1,0 +1,81 @@
+//! A hub that is as narrow and late as the real one, through the binary: `--tier`, `--query-lag`, `--state-lag`.
+
+use serde_json::{Value, json};
+
+use crate::support::env::TestEnv;
+use crate::support::process::{HubProcess, Process};
+use crate::support::raw_http::ask;
+
+fn twin_job(start: Option<&str>) -> String {
+    json!({
+        "type": "scheduleUpdateTwin", "queryCondition": "*", "startTime": start,
+        "updateTwin": {"etag": "*", "tags": {"a": 1}}, "maxExecutionTimeInSeconds": 60,
+    })
+    .to_string()
+}
+
+/// A time that is a day away: a job for then holds its slot for as long as a test runs.
+fn tomorrow() -> String {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).to_string()
+}
+
+// conformance: REST.md 4.7: one job at a time on S1, and a scheduled one counts
+#[tokio::test]
+async fn apply_waits_for_the_slot_of_an_s1_hub_and_says_so() {
+    let env = TestEnv::new();
+    let hub = HubProcess::start(&env, &["--tier", "S1", "--device", "d"]);
+    let first = ask(&hub.ready, "PUT", "/jobs/v2/first", &twin_job(Some(&tomorrow()))).await;
+    assert_eq!(first.status, 200, "{first:?}");
+
+    let second = ask(&hub.ready, "PUT", "/jobs/v2/second", &twin_job(None)).await;
+    assert_eq!((second.status, second.header("iothub-errorcode")), (429, Some("ThrottlingMaxActiveJobCountExceeded")));
+    let body = second.json();
+    let message = body["Message"].as_str().unwrap();
+    let (head, inner) = message.split_once("Error: TooManyRequests ").unwrap();
+    assert_eq!(head, "ErrorCode:ThrottlingMaxActiveJobCountExceeded;");
+    let inner: Value = serde_json::from_str(inner).unwrap();
+    assert!(inner["Message"].as_str().unwrap().starts_with("ErrorCode:ThrottlingMaxActiveJobCountExceeded;"));
+
+    env.write("second.yaml", "type: scheduleUpdateTwin\ndevices: [d]\npatch: { tags: { wave: 2 } }\n");
+    let mut apply = Process::start(hub.client(&env, "iothubowner").args(["apply", "second.yaml"]));
+    apply.wait_for("every job slot of the hub is taken");
+    assert_eq!(ask(&hub.ready, "POST", "/jobs/v2/first/cancel", "").await.status, 200);
+    let (code, stdout, stderr) = apply.finish();
+    assert_eq!(code, Some(0), "{stdout}\n{stderr}");
+}
+
+#[test]
+fn the_tier_is_told_at_the_start_and_a_wrong_one_refused() {
+    let env = TestEnv::new();
+    let mut hub = HubProcess::start(&env, &["--tier", "S2:2"]);
+    let line = hub.process.wait_for("Tier S2:2");
+    assert!(line.contains("5 jobs at a time") && line.contains("40 queries a minute"), "{line}");
+    let wrong = env.run(["hub", "--tier", "S9"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("F1, S1, S2, S3"), "{}", wrong.stderr);
+}
+
+// conformance: DEVICE.md 6.1: a basic hub has no jobs and says 403010
+#[test]
+fn apply_on_a_basic_hub_ends_with_5_and_says_what_jobs_need() {
+    let env = TestEnv::new();
+    let hub = HubProcess::start(&env, &["--tier", "B1", "--device", "d"]);
+    env.write("j.yaml", "type: scheduleUpdateTwin\ndevices: [d]\npatch: { tags: { wave: 2 } }\n");
+    let apply = crate::support::env::finish(hub.client(&env, "iothubowner").args(["apply", "j.yaml"]));
+    assert_eq!(apply.code, 5, "{}", apply.stderr);
+    assert!(apply.stderr.contains("S1"), "{}", apply.stderr);
+}
+
+// conformance: REST.md 9: with --query-lag a query misses what GET of the twin shows
+#[tokio::test]
+async fn a_lagging_index_misses_what_a_get_shows() {
+    let env = TestEnv::new();
+    let hub = HubProcess::start(&env, &["--query-lag", "1h", "--state-lag", "1h", "--device", "d"]);
+    let _device = hub.device(&env, "d", &[]);
+    let query = json!({"query": "SELECT * FROM devices"}).to_string();
+    assert_eq!(ask(&hub.ready, "POST", "/devices/query", &query).await.json(), json!([]));
+    let twin = ask(&hub.ready, "GET", "/twins/d", "").await.json();
+    assert_eq!((&twin["deviceId"], &twin["connectionState"]), (&json!("d"), &json!("Disconnected")));
+    let counted = ask(&hub.ready, "GET", "/statistics/service", "").await.json();
+    assert_eq!(counted["connectedDeviceCount"], 1);
+}
