@@ -19,6 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::limits::{ACCEPT_PAUSE_MS, CONNECT_PACKET_S_MAX, DRAIN_S_MAX, HANDSHAKES_MAX};
 
+/// A connection after its handshake. In a box, since a task keeps room for each place that a value passes through, and
+/// this one has a kilobyte.
+pub type Accepted = Box<TlsStream<TcpStream>>;
+
 /// Accepts TLS connections on every socket and runs `serve` for each, until `stop`.
 ///
 /// At most [`HANDSHAKES_MAX`] handshakes run at a time; further connections wait in the kernel's backlog. Each has
@@ -26,7 +30,7 @@ use crate::model::limits::{ACCEPT_PAUSE_MS, CONNECT_PACKET_S_MAX, DRAIN_S_MAX, H
 /// and end by itself, and what is left after [`DRAIN_S_MAX`] seconds is dropped. Returns when nothing runs any more.
 pub async fn serve_tls<S, F>(sockets: Vec<TcpListener>, config: Arc<ServerConfig>, stop: CancellationToken, serve: S)
 where
-    S: Fn(TlsStream<TcpStream>, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(Accepted, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let acceptor = TlsAcceptor::from(config);
@@ -48,7 +52,7 @@ async fn accept_loop<S, F>(
     stop: CancellationToken,
     serve: S,
 ) where
-    S: Fn(TlsStream<TcpStream>, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(Accepted, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -68,7 +72,8 @@ async fn accept_loop<S, F>(
                 warned = false;
                 let (acceptor, stop, serve) = (acceptor.clone(), stop.clone(), serve.clone());
                 connections.spawn(async move {
-                    let handshake = shake_hands(&acceptor, tcp, peer, slot);
+                    // On the heap, and gone with the handshake: the rest of a task is there as long as its connection.
+                    let handshake = Box::pin(shake_hands(acceptor, tcp, peer, slot));
                     let stream = tokio::select! {
                         stream = handshake => stream,
                         () = stop.cancelled() => None,
@@ -126,11 +131,11 @@ fn remedy(error: &io::Error) -> &'static str {
 
 /// Does the TLS handshake in bounded time; a failure is logged with its likely cause.
 async fn shake_hands(
-    acceptor: &TlsAcceptor,
+    acceptor: TlsAcceptor,
     tcp: TcpStream,
     peer: SocketAddr,
     slot: OwnedSemaphorePermit,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<Accepted> {
     // Requests and answers are small and wait for each other: Nagle's algorithm would add 40 ms to each.
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot switch Nagle's algorithm off");
@@ -138,7 +143,7 @@ async fn shake_hands(
     let outcome = timeout(Duration::from_secs(CONNECT_PACKET_S_MAX), acceptor.accept(tcp)).await;
     drop(slot);
     match outcome {
-        Ok(Ok(stream)) => Some(stream),
+        Ok(Ok(stream)) => Some(Box::new(stream)),
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             tracing::debug!(%peer, "the peer closed the connection during the TLS handshake");
             None

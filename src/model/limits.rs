@@ -121,6 +121,8 @@ pub const RECONNECT_MS_MAX: u64 = 60_000;
 pub const CONNECTION_LASTS_S: u64 = 30;
 /// Connections lost soon after they were made before a device says that something is odd (ours; DEVICE.md 1.9).
 pub const SHORT_CONNECTIONS_MAX: u32 = 3;
+/// Events of a fleet that are printed in one go (ours).
+pub const DEVICE_EVENTS_PRINTED_MAX: usize = 256;
 /// Method calls that a device has yet to answer; further ones get 503 at once (ours; DEVICE.md 2.7).
 pub const DEVICE_CALLS_MAX: usize = 64;
 /// Longest delay of a simulated method, in seconds (ours: past any time-out of the service).
@@ -172,6 +174,10 @@ pub const ENGINE_BATCH_MAX: usize = 1_024;
 pub const ENGINE_TIMERS_MAX: usize = 1_024;
 /// Longest sleep of the hub's engine while a timer runs, in seconds (ours: the time of day may jump).
 pub const ENGINE_SLEEP_S_MAX: u64 = 1;
+/// Pages of its database file that the hub keeps in memory, in bytes (ours: the system caches the file as well).
+pub const STORE_CACHE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Pages that a hub whose database is memory keeps a second time, in bytes (ours: the upper levels of the trees).
+pub const STORE_MEMORY_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Modules of one device (REST.md 8.2).
 pub const MODULES_PER_DEVICE_MAX: usize = 50;
 /// Direct methods under way or waiting for one device (ours; REST.md 7 knows of a limit, not of the number).

@@ -3,8 +3,11 @@
 // The tests end processes by signals, as a terminal does.
 #![cfg(unix)]
 
+mod both_sides;
+mod fuzz_smoke;
 mod hub_command;
 mod hub_mqtt;
+mod hub_rest;
 mod main_job;
 mod python_pair;
 mod refusals;

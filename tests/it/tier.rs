@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
 use crate::support::process::{HubProcess, Process};
-use crate::support::raw_http::ask;
+use crate::support::raw_http::RawHttp;
 
 fn twin_job(start: Option<&str>) -> String {
     json!({
@@ -20,15 +20,15 @@ fn tomorrow() -> String {
 }
 
 // conformance: REST.md 4.7: one job at a time on S1, and a scheduled one counts
-#[tokio::test]
-async fn apply_waits_for_the_slot_of_an_s1_hub_and_says_so() {
+#[test]
+fn apply_waits_for_the_slot_of_an_s1_hub_and_says_so() {
     let env = TestEnv::new();
     let hub = HubProcess::start(&env, &["--tier", "S1", "--device", "d"]);
-    let first = ask(&hub.ready, "PUT", "/jobs/v2/first", &twin_job(Some(&tomorrow()))).await;
-    assert_eq!(first.status, 200, "{first:?}");
+    let mut http = RawHttp::connect(&hub.ready, "iothubowner");
+    http.ask("PUT /jobs/v2/first", &twin_job(Some(&tomorrow()))).ok();
 
-    let second = ask(&hub.ready, "PUT", "/jobs/v2/second", &twin_job(None)).await;
-    assert_eq!((second.status, second.header("iothub-errorcode")), (429, Some("ThrottlingMaxActiveJobCountExceeded")));
+    let second = http.ask("PUT /jobs/v2/second", &twin_job(None));
+    assert_eq!(second.verdict(), "429 ThrottlingMaxActiveJobCountExceeded");
     let body = second.json();
     let message = body["Message"].as_str().unwrap();
     let (head, inner) = message.split_once("Error: TooManyRequests ").unwrap();
@@ -39,7 +39,7 @@ async fn apply_waits_for_the_slot_of_an_s1_hub_and_says_so() {
     env.write("second.yaml", "type: scheduleUpdateTwin\ndevices: [d]\npatch: { tags: { wave: 2 } }\n");
     let mut apply = Process::start(hub.client(&env, "iothubowner").args(["apply", "second.yaml"]));
     apply.wait_for("every job slot of the hub is taken");
-    assert_eq!(ask(&hub.ready, "POST", "/jobs/v2/first/cancel", "").await.status, 200);
+    http.ask("POST /jobs/v2/first/cancel", "").ok();
     let (code, stdout, stderr) = apply.finish();
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
 }
@@ -67,15 +67,16 @@ fn apply_on_a_basic_hub_ends_with_5_and_says_what_jobs_need() {
 }
 
 // conformance: REST.md 9: with --query-lag a query misses what GET of the twin shows
-#[tokio::test]
-async fn a_lagging_index_misses_what_a_get_shows() {
+#[test]
+fn a_lagging_index_misses_what_a_get_shows() {
     let env = TestEnv::new();
     let hub = HubProcess::start(&env, &["--query-lag", "1h", "--state-lag", "1h", "--device", "d"]);
     let _device = hub.device(&env, "d", &[]);
     let query = json!({"query": "SELECT * FROM devices"}).to_string();
-    assert_eq!(ask(&hub.ready, "POST", "/devices/query", &query).await.json(), json!([]));
-    let twin = ask(&hub.ready, "GET", "/twins/d", "").await.json();
+    let mut http = RawHttp::connect(&hub.ready, "iothubowner");
+    assert_eq!(http.ask("POST /devices/query", &query).ok(), json!([]));
+    let twin = http.ask("GET /twins/d", "").ok();
     assert_eq!((&twin["deviceId"], &twin["connectionState"]), (&json!("d"), &json!("Disconnected")));
-    let counted = ask(&hub.ready, "GET", "/statistics/service", "").await.json();
+    let counted = http.ask("GET /statistics/service", "").ok();
     assert_eq!(counted["connectedDeviceCount"], 1);
 }

@@ -21,7 +21,7 @@ use crate::device::{
     LossReason, MethodRule, Ramp,
 };
 use crate::local::{HubPlace, Room, make_room};
-use crate::model::limits::MQTT_PORT;
+use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, MQTT_PORT};
 use crate::model::{Clock, DeviceId, ErrorCode, JsonObject, Rng, TwinId, reported_violations};
 use crate::tls::{ClientConfig, client_config};
 
@@ -92,20 +92,21 @@ pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
     let (send, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let ramp = Ramp::PerSecond(args.ramp);
     let fleet = Fleet::start(devices, FleetOptions { clock: Clock::system(), rng: Rng::from_entropy(), ramp }, send);
-    let mut last_words = None;
+    let (mut last_words, mut news) = (None, Vec::new());
     loop {
         tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => {
-                    lines.tell(&event);
-                    if let DeviceEventKind::GaveUp { .. } = &event.kind {
-                        last_words = Some(event);
-                    }
-                }
-                None => return Err(all_gave_up(last_words)),
+            count = events.recv_many(&mut news, DEVICE_EVENTS_PRINTED_MAX) => if count == 0 {
+                return Err(all_gave_up(last_words));
             },
             () = signals.recv() => break,
         }
+        for event in news.drain(..) {
+            lines.tell(&event);
+            if let DeviceEventKind::GaveUp { .. } = &event.kind {
+                last_words = Some(event);
+            }
+        }
+        lines.flush();
     }
     printer.say("stopping");
     tokio::select! {

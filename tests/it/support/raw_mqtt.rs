@@ -15,6 +15,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::process::Ready;
+
 /// How long anything may take before a test says that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -198,7 +200,17 @@ impl RawDevice {
 
     /// Dials the hub at one of its addresses.
     pub(crate) async fn dial_at(hub: &Hub, address: SocketAddr) -> Self {
-        let trust = TrustAnchors::Pem(hub.ca_pem().as_bytes().to_vec());
+        Self::dial_with(hub.ca_pem().as_bytes().to_vec(), address).await
+    }
+
+    /// Dials the hub of another process.
+    pub(crate) async fn dial_process(ready: &Ready) -> Self {
+        let ca = std::fs::read(&ready.ca_file).expect("the CA's file");
+        Self::dial_with(ca, SocketAddr::from(([127, 0, 0, 1], ready.mqtt_port))).await
+    }
+
+    async fn dial_with(ca_pem: Vec<u8>, address: SocketAddr) -> Self {
+        let trust = TrustAnchors::Pem(ca_pem);
         let connector = TlsConnector::from(Arc::new(client_config(&trust).expect("the hub's CA is one")));
         let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
         let name = ServerName::try_from("localhost").expect("a name");
