@@ -16,8 +16,7 @@ use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
 use super::registry::{Authentication, Identity, IdentityDraft};
 use super::store::{Store, StoreError};
-use super::throttle::Throttle;
-use super::{HubError, accept};
+use super::{HubError, Manner, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
 use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
 use crate::tls::{DevCa, TlsError, server_config};
@@ -98,10 +97,7 @@ impl Hub {
         let ready = ready_info(&address, &ca, &policies, &devices)?;
 
         let stop = CancellationToken::new();
-        let throttle = match config.fidelity.tier {
-            Some(tier) => Throttle::of(tier, config.clock.clone(), stop.clone()),
-            None => Throttle::off(),
-        };
+        let manner = Manner::of(&config.fidelity, &config.clock, &stop);
         let mut edges = JoinSet::new();
         let telemetry = Arc::new(Telemetry::default());
         let edge = DeviceEdge::new(
@@ -112,13 +108,12 @@ impl Hub {
             config.rng.clone(),
             Arc::clone(&telemetry),
         );
-        let edge = Arc::new(edge.with_throttle(throttle.clone()));
+        let edge = Arc::new(edge.with_manner(manner.clone()));
         let (device_stop, device_tls) = (stop.clone(), Arc::clone(&tls));
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
             mqtt::serve(stream, peer, Arc::clone(&edge), device_stop.clone())
         }));
-        let state =
-            HttpState { engine: engine.clone(), policies, hosts, throttle, clock: config.clock, rng: config.rng };
+        let state = HttpState { engine: engine.clone(), policies, hosts, manner, clock: config.clock, rng: config.rng };
         edges.spawn(http::serve(https.sockets, tls, http::router(state), stop.clone()));
         Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), engine, telemetry, stop, edges })
     }

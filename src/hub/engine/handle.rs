@@ -30,6 +30,14 @@ pub struct EngineOptions {
     pub fidelity: Fidelity,
 }
 
+impl EngineOptions {
+    /// An engine that is as fast as the machine.
+    #[must_use]
+    pub fn instant(clock: Clock, rng: Rng) -> Self {
+        Self { clock, rng, fidelity: Fidelity::INSTANT }
+    }
+}
+
 /// Reaches the engine's thread; cheap to clone. Every call returns after its commit is durable.
 ///
 /// A call whose future is dropped is carried out all the same.

@@ -206,7 +206,7 @@ impl Engine {
             self.timers.arm(start, Timer::Start(id.clone()));
             return Ok(Ok(Next::Idle));
         }
-        Ok(Evaluation::of(&job.record.request.query_condition).map(|evaluation| {
+        Ok(Evaluation::of(&job.record.request.query_condition, self.strictness).map(|evaluation| {
             job.phase = Phase::Evaluating(evaluation);
             Next::Again
         }))

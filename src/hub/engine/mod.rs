@@ -44,6 +44,7 @@ use super::notice::{CallId, ConnectionId};
 use super::store::{StoreError, WriteTables};
 use crate::model::limits::ENGINE_TIMERS_MAX;
 use crate::model::{JobId, Rng, TwinId};
+use crate::query::Strictness;
 
 /// The hub's state machine: what is not in the tables is here, and is what a restart may forget.
 pub struct Engine {
@@ -58,6 +59,7 @@ pub struct Engine {
     unsaved_jobs: BTreeSet<JobId>,
     timers: Timers,
     pace: Pace,
+    strictness: Strictness,
     effects: Effects,
     last_call: u64,
     last_ticket: u64,
@@ -88,6 +90,7 @@ impl Engine {
             unsaved_jobs: BTreeSet::new(),
             timers: Timers::default(),
             pace: Pace::of(None),
+            strictness: Strictness::Lenient,
             effects: Effects::default(),
             // A device may answer, after our restart, a call of our former life: its number must not come again.
             last_call: u64::from(start) << 32,
@@ -101,6 +104,7 @@ impl Engine {
     #[must_use]
     pub fn with_fidelity(mut self, fidelity: Fidelity) -> Self {
         self.pace = Pace::of(fidelity.tier);
+        self.strictness = fidelity.strictness;
         self
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn invoke(
     let nested = |refusal: Refusal| refusal.said_by(Envelope::Nested);
     let request = body.read::<MethodBody>().and_then(MethodBody::check).map_err(nested)?;
     // Only the size of the request is metered (REST.md 10), and the gateway, not the method's back end, refuses.
-    hub.throttle.admit(Operation::DirectMethod, request.payload.to_string().len()).await?;
+    hub.manner.throttle.admit(Operation::DirectMethod, request.payload.to_string().len()).await?;
     let answered = hub.engine.invoke_method(id, request).await.map_err(|error| nested(error.into()))?;
     Ok(answer::ok(&answered))
 }

@@ -13,7 +13,7 @@ use crate::hub::throttle::Operation;
 /// Lets a request wait for its turn, or refuses it.
 pub(super) async fn shape(State((hub, group)): State<(HttpState, Group)>, request: Request, next: Next) -> Response {
     if let Some(operation) = operation(group, request.method())
-        && let Err(error) = hub.throttle.admit(operation, 0).await
+        && let Err(error) = hub.manner.throttle.admit(operation, 0).await
     {
         return Refusal::from(error).into_response();
     }

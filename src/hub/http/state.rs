@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::error::Refusal;
 use crate::auth::AcceptedHosts;
-use crate::hub::HubError;
 use crate::hub::engine::EngineHandle;
 use crate::hub::policies::Policies;
 use crate::hub::store::{Snapshot, StoreError};
-use crate::hub::throttle::Throttle;
+use crate::hub::{HubError, Manner};
 use crate::model::{Clock, ErrorCode, Rng};
 
 /// What every endpoint shares; cheap to clone.
@@ -20,8 +19,8 @@ pub struct HttpState {
     pub policies: Arc<Policies>,
     /// The names under which tokens may address this hub.
     pub hosts: Arc<AcceptedHosts>,
-    /// What the tier allows.
-    pub throttle: Throttle,
+    /// How it treats whoever asks.
+    pub manner: Manner,
     /// The one clock: token expiry and the times in errors.
     pub clock: Clock,
     /// The one source of chance: request and tracking ids.

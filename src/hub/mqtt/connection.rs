@@ -47,7 +47,7 @@ impl Live {
     ) -> Ending {
         let mut heard = edge.clock.monotonic();
         // The connection is accepted all the same (DEVICE.md 1.10).
-        if let Err(error) = edge.throttle.check_quota() {
+        if let Err(error) = edge.manner.throttle.check_quota() {
             return Ending::Throttled(error);
         }
         loop {
@@ -115,7 +115,7 @@ impl Live {
                 }
                 Action::ReadTwin { rid } => {
                     edge.engine.active(&self.id);
-                    let read = match edge.throttle.admit(Operation::TwinRead, 0).await {
+                    let read = match edge.manner.throttle.admit(Operation::TwinRead, 0).await {
                         Ok(()) => read_twin(&edge.engine, &self.id).map(TwinReply::Read),
                         Err(error) => Err(error),
                     };
@@ -123,7 +123,7 @@ impl Live {
                     packets.extend(self.session.twin_reply(rid, reply));
                 }
                 Action::Report { rid, patch, base_version } => {
-                    let reported = match edge.throttle.admit(Operation::TwinUpdate, 0).await {
+                    let reported = match edge.manner.throttle.admit(Operation::TwinUpdate, 0).await {
                         Ok(()) => edge.engine.report(self.id.clone(), patch, base_version).await,
                         Err(error) => Err(error),
                     };
@@ -139,7 +139,7 @@ impl Live {
                 }
                 Action::Receive { bag, body } => {
                     // Its PUBACK waits with it.
-                    edge.throttle.admit(Operation::Message, body.len()).await.map_err(Ending::Throttled)?;
+                    edge.manner.throttle.admit(Operation::Message, body.len()).await.map_err(Ending::Throttled)?;
                     self.receive(edge, &bag, body);
                 }
                 Action::Remark(remark) => tracing::info!(target: LOG, device = %self.id, "ignored: {remark}"),

@@ -11,9 +11,9 @@ use super::stream::DeviceStream;
 use super::takeovers::Takeovers;
 use super::telemetry::Telemetry;
 use crate::auth::AcceptedHosts;
+use crate::hub::Manner;
 use crate::hub::engine::EngineHandle;
 use crate::hub::policies::Policies;
-use crate::hub::throttle::Throttle;
 use crate::model::{Clock, Rng};
 use crate::mqtt::PacketStream;
 
@@ -35,8 +35,8 @@ pub struct DeviceEdge {
     /// Numbers connections.
     pub(super) next_connection: AtomicU64,
     pub(super) takeovers: Takeovers,
-    /// What the tier allows.
-    pub(super) throttle: Throttle,
+    /// How it treats whoever asks.
+    pub(super) manner: Manner,
 }
 
 impl DeviceEdge {
@@ -51,14 +51,14 @@ impl DeviceEdge {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let (next_connection, takeovers) = (AtomicU64::new(1), Takeovers::default());
-        let throttle = Throttle::off();
-        Self { engine, policies, hosts, clock, rng, telemetry, next_connection, takeovers, throttle }
+        let manner = Manner::instant();
+        Self { engine, policies, hosts, clock, rng, telemetry, next_connection, takeovers, manner }
     }
 
-    /// The same with the limits of a tier.
+    /// The same with another manner.
     #[must_use]
-    pub fn with_throttle(mut self, throttle: Throttle) -> Self {
-        self.throttle = throttle;
+    pub fn with_manner(mut self, manner: Manner) -> Self {
+        self.manner = manner;
         self
     }
 }

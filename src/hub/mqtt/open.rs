@@ -34,7 +34,7 @@ pub(super) async fn open<S: DeviceStream>(
     };
     stream.io().acknowledge_at_once();
     // conformance-choice: DEVICE.md 1.10: above the connect rate CONNACK comes late, then the connection is closed without one
-    if let Err(error) = edge.throttle.admit(Operation::Connection, 0).await {
+    if let Err(error) = edge.manner.throttle.admit(Operation::Connection, 0).await {
         let reason = error.reason.as_deref().unwrap_or_default();
         tracing::warn!(target: LOG, client_id = connect.client_id, %peer, reason, "closed without CONNACK: throttled");
         return None;
@@ -114,7 +114,7 @@ async fn admit(
     );
     let restored = opened.subscriptions.into_iter().map(|(subscription, qos)| (subscription, quality(qos))).collect();
     let live = Live {
-        session: Session::new(id.clone(), restored),
+        session: Session::new(id.clone(), restored).with_strictness(edge.manner.strictness),
         id,
         connection,
         mailbox,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cli::hub_target::duration;
 use crate::hub::Fidelity;
 use crate::hub::throttle::{Operation, Tier, allowance, jobs_at_a_time, messages_a_day};
+use crate::query::Strictness;
 
 /// How close a hub comes to the real service.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -18,6 +19,9 @@ pub struct FidelityArgs {
     /// How late connectionState is seen
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub state_lag: Option<Duration>,
+    /// Refuse what nobody has confirmed, or only one hub has shown: capitals in job ids, doubtful queries, and the like
+    #[arg(long)]
+    pub strict: bool,
 }
 
 impl FidelityArgs {
@@ -28,6 +32,7 @@ impl FidelityArgs {
             tier: self.tier,
             query_lag: self.query_lag.unwrap_or_default(),
             state_lag: self.state_lag.unwrap_or_default(),
+            strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
         }
     }
 }
@@ -43,6 +48,9 @@ pub(super) fn described(fidelity: &Fidelity) -> Vec<String> {
     }
     if !fidelity.state_lag.is_zero() {
         lines.push(format!("connectionState is seen {:?} late", fidelity.state_lag));
+    }
+    if fidelity.strictness == Strictness::Strict {
+        lines.push("Strict: what nobody has confirmed is refused".to_owned());
     }
     lines
 }

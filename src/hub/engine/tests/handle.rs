@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::rig::{START, code, draft, job_id, method_job, object, twin_id};
-use crate::hub::Fidelity;
 use crate::hub::engine::{EngineHandle, EngineOptions, SessionKind};
 use crate::hub::notice::{ConnectionId, Notice};
 use crate::hub::registry::IfMatch;
@@ -28,8 +27,7 @@ fn start(store: Store) -> Hands {
     let seconds = Arc::new(AtomicU64::new(0));
     let driver = Arc::clone(&seconds);
     let clock = Clock::driven(START, move || Duration::from_secs(driver.load(Ordering::SeqCst)));
-    let hub =
-        EngineHandle::start(store, EngineOptions { clock, rng: Rng::seeded(1), fidelity: Fidelity::INSTANT }).unwrap();
+    let hub = EngineHandle::start(store, EngineOptions::instant(clock, Rng::seeded(1))).unwrap();
     Hands { seconds, hub }
 }
 

@@ -5,6 +5,7 @@ mod golden;
 mod odd_bodies;
 mod online;
 mod shapes;
+mod strict;
 mod tier;
 mod wire;
 
@@ -22,11 +23,10 @@ use tower::ServiceExt;
 
 use super::{HttpState, router};
 use crate::auth::{AcceptedHosts, HubHost, Resource, SasToken, generate_key_pair};
-use crate::hub::Fidelity;
 use crate::hub::engine::{EngineHandle, EngineOptions};
 use crate::hub::policies::{Policies, Policy};
 use crate::hub::store::Store;
-use crate::hub::throttle::Throttle;
+use crate::hub::{Fidelity, Manner};
 use crate::model::{Clock, Rng, SymmetricKey};
 
 /// A hub without sockets, at a time that the test drives.
@@ -62,14 +62,11 @@ impl TestHub {
             keys: generate_key_pair().unwrap(),
         };
         let policies = Arc::new(Policies::new(drafts.into_iter().map(policy).collect()));
-        let throttle = match fidelity.tier {
-            Some(tier) => Throttle::of(tier, clock.clone(), CancellationToken::new()),
-            None => Throttle::off(),
-        };
-        let options = EngineOptions { clock: clock.clone(), rng: rng.clone(), fidelity };
+        let manner = Manner::of(&fidelity, &clock, &CancellationToken::new());
+        let options = EngineOptions { fidelity, ..EngineOptions::instant(clock.clone(), rng.clone()) };
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let hosts = Arc::new(AcceptedHosts::of(["localhost", "127.0.0.1", "::1", "my-hub.local"]));
-        let state = HttpState { engine: engine.clone(), policies: Arc::clone(&policies), hosts, throttle, clock, rng };
+        let state = HttpState { engine: engine.clone(), policies: Arc::clone(&policies), hosts, manner, clock, rng };
         Self { router: router(state), engine, policies, seconds }
     }
 

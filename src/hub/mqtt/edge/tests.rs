@@ -36,16 +36,17 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        Self::with(Throttle::off()).await
+        Self::with(Manner::instant()).await
     }
 
     async fn of_tier(tier: &str) -> Self {
-        Self::with(Throttle::of(tier.parse().unwrap(), paused_clock(), CancellationToken::new())).await
+        let fidelity = Fidelity { tier: Some(tier.parse().unwrap()), ..Fidelity::INSTANT };
+        Self::with(Manner::of(&fidelity, &paused_clock(), &CancellationToken::new())).await
     }
 
-    async fn with(throttle: Throttle) -> Self {
+    async fn with(manner: Manner) -> Self {
         // The engine has a thread and a clock of its own: paused time belongs to this one.
-        let options = EngineOptions { clock: Clock::system(), rng: Rng::seeded(1), fidelity: Fidelity::INSTANT };
+        let options = EngineOptions::instant(Clock::system(), Rng::seeded(1));
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let keys = generate_key_pair().unwrap();
         let draft = IdentityDraft {
@@ -67,13 +68,13 @@ impl Bench {
             Rng::seeded(2),
             Arc::new(Telemetry::default()),
         );
-        Self { edge: Arc::new(edge.with_throttle(throttle)), key: keys.primary_key }
+        Self { edge: Arc::new(edge.with_manner(manner)), key: keys.primary_key }
     }
 
     /// Does an operation so often that the next has to wait its turn.
     fn use_up(&self, operation: Operation, count: usize) {
         for _ in 0..count {
-            let _ = self.edge.throttle.admit(operation, 0).now_or_never();
+            let _ = self.edge.manner.throttle.admit(operation, 0).now_or_never();
         }
     }
 
@@ -218,7 +219,7 @@ async fn a_throttled_twin_request_gets_429_with_a_body() {
 #[tokio::test(start_paused = true)]
 async fn without_quota_a_connection_is_accepted_and_closed() {
     let bench = Bench::of_tier("F1").await;
-    bench.edge.throttle.admit(Operation::Message, 8_000 * 512).await.unwrap();
+    bench.edge.manner.throttle.admit(Operation::Message, 8_000 * 512).await.unwrap();
     let mut device = bench.connect(100, 1_000_000).await;
     assert_eq!(device.read_server_packet().await.unwrap(), None);
 }
