@@ -1,6 +1,6 @@
 //! What a hub is told before it starts. The command line decides every default; the library has none.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::Fidelity;
@@ -57,6 +57,8 @@ pub struct HubConfig {
     pub devices: Vec<DeviceId>,
     /// How much of the service's slowness and narrowness it shows.
     pub fidelity: Fidelity,
+    /// Where to serve metrics, in plain HTTP; port 0 takes a free one.
+    pub metrics: Option<SocketAddr>,
     /// The one clock.
     pub clock: Clock,
     /// The one source of chance besides keys.

@@ -16,6 +16,7 @@ pub mod hosts;
 pub mod http;
 pub mod listen;
 mod manner;
+pub mod metrics;
 pub mod mqtt;
 pub mod notice;
 pub mod policies;

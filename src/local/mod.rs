@@ -172,6 +172,7 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         policies: Vec::new(),
         devices: Vec::new(),
         fidelity: Fidelity::INSTANT,
+        metrics: None,
         clock,
         rng,
     }

@@ -161,6 +161,10 @@ pub const SHAPED_REQUEST_S_MAX: u64 = 10;
 /// How far ahead the turn of a shaped connection may lie, in seconds (DEVICE.md 1.10: CONNACK comes that late).
 pub const SHAPED_CONNECT_S_MAX: u64 = 60;
 
+/// Connections that are served metrics at a time (ours).
+pub const METRICS_CONNECTIONS_MAX: usize = 8;
+/// How long a connection may take to ask for metrics and read them, in seconds (ours: Prometheus gives up after 10).
+pub const METRICS_S_MAX: u64 = 10;
 /// Memory for what a lagging query index still shows, in bytes (ours: 100,000 changes of ordinary twins).
 pub const PAST_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Changes of one connection's state that are seen late; with more, the oldest is seen sooner (ours).

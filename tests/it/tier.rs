@@ -1,4 +1,7 @@
-//! A hub that is as narrow and late as the real one, through the binary: `--tier`, `--query-lag`, `--state-lag`.
+//! A hub that is as narrow and late as the real one, through the binary: `--tier`, `--query-lag`, `--state-lag`; and how one watches it: `--metrics`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -16,7 +19,7 @@ fn twin_job(start: Option<&str>) -> String {
 
 /// A time that is a day away: a job for then holds its slot for as long as a test runs.
 fn tomorrow() -> String {
-    (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).to_string()
+    (iotjob::model::Clock::system().now() + jiff::SignedDuration::from_hours(24)).to_string()
 }
 
 // conformance: REST.md 4.7: one job at a time on S1, and a scheduled one counts
@@ -79,4 +82,43 @@ fn a_lagging_index_misses_what_a_get_shows() {
     assert_eq!((&twin["deviceId"], &twin["connectionState"]), (&json!("d"), &json!("Disconnected")));
     let counted = http.ask("GET /statistics/service", "").ok();
     assert_eq!(counted["connectedDeviceCount"], 1);
+}
+
+/// A GET in plain HTTP, with head and body.
+fn get_plain(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers and closes");
+    answer
+}
+
+#[test]
+fn metrics_are_scraped_without_credentials_and_tell_what_happened() {
+    let env = TestEnv::new();
+    let mut hub = HubProcess::start(&env, &["--metrics", "127.0.0.1:0", "--tier", "S1", "--device", "d"]);
+    let line = hub.process.wait_for("Metrics: http://");
+    let address = line.split("http://").nth(1).and_then(|rest| rest.strip_suffix("/metrics")).expect("an address");
+    let _device = hub.device(&env, "d", &[]);
+    let mut http = RawHttp::connect(&hub.ready, "iothubowner");
+    http.ask("PUT /jobs/v2/first", &twin_job(Some(&tomorrow()))).ok();
+    assert_eq!(http.ask("PUT /jobs/v2/second", &twin_job(None)).status, 429);
+
+    let text = get_plain(address, "/metrics");
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("application/openmetrics-text"), "{text}");
+    for line in [
+        "iotjob_hub_device_connections 1",
+        "iotjob_hub_requests_total{endpoints=\"jobs\",status=\"200\"} 1",
+        "iotjob_hub_requests_total{endpoints=\"jobs\",status=\"429\"} 1",
+        "iotjob_hub_request_refusals_total{code=\"ThrottlingMaxActiveJobCountExceeded\"} 1",
+        "iotjob_hub_devices{status=\"enabled\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
+    }
+    assert!(text.contains("iotjob_hub_engine_commit_duration_seconds_bucket"), "{text}");
+    assert!(get_plain(address, "/").starts_with("HTTP/1.1 404"));
+
+    let taken = env.run(["hub", "--https-port", "0", "--mqtt-port", "0", "--metrics", address]);
+    assert_eq!(taken.code, 2, "{}", taken.stderr);
+    assert!(taken.stderr.contains("--metrics"), "{}", taken.stderr);
 }

@@ -1,6 +1,6 @@
 //! `iotjob hub`: the local hub in the foreground; `iotjob hub env`: how to talk to one that runs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
@@ -72,6 +72,9 @@ pub struct HubServeArgs {
     /// How close to the real service.
     #[command(flatten)]
     pub fidelity: FidelityArgs,
+    /// Serve Prometheus metrics there at /metrics, in plain HTTP and without credentials; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// `iotjob hub env`.
@@ -144,6 +147,12 @@ async fn serve(args: HubServeArgs, printer: &Printer) -> Result<Exit, Failure> {
     for line in fidelity::described(&fidelity) {
         printer.say(&line);
     }
+    if let Some(address) = hub.metrics_address() {
+        printer.say(&format!("Metrics: http://{address}/metrics"));
+        if !address.ip().is_loopback() {
+            printer.warn("whoever reaches that address reads the metrics: they want no credentials");
+        }
+    }
     introduce(hub.ready(), ready_file.as_ref().map(ReadyFile::path), printer);
 
     signals.recv().await;
@@ -176,6 +185,7 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
         ca: CaPlace::Folder(ca),
         policies: args.policies,
         fidelity: args.fidelity.fidelity(),
+        metrics: args.metrics,
         devices: args.devices,
         clock,
         rng,
@@ -283,6 +293,7 @@ fn start_failure(error: &HubStartError) -> Failure {
     match error {
         HubStartError::HostName(_)
         | HubStartError::Policies(_)
+        | HubStartError::Metrics(_)
         | HubStartError::Listen(ListenError::InUse { .. })
         | HubStartError::Store(StoreError::InUse { .. }) => Failure::usage(text),
         HubStartError::Listen(ListenError::Refused { .. }) => {

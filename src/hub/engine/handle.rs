@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use super::command::{Command, Reply};
 use super::session::{SessionKind, SessionOpened};
 use super::writer::{Envelope, Order, start_writer};
+use crate::hub::metrics::Metrics;
 use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::registry::{Identity, IdentityDraft, IfMatch};
 use crate::hub::store::{Snapshot, Store, StoreError};
@@ -28,13 +29,15 @@ pub struct EngineOptions {
     pub rng: Rng,
     /// How narrow jobs are.
     pub fidelity: Fidelity,
+    /// Where batches and commits are counted.
+    pub metrics: Metrics,
 }
 
 impl EngineOptions {
     /// An engine that is as fast as the machine.
     #[must_use]
     pub fn instant(clock: Clock, rng: Rng) -> Self {
-        Self { clock, rng, fidelity: Fidelity::INSTANT }
+        Self { clock, rng, fidelity: Fidelity::INSTANT, metrics: Metrics::default() }
     }
 }
 
@@ -90,6 +93,12 @@ impl EngineHandle {
             // An engine that ended has nothing left to do either.
             let _ = answer.await;
         }
+    }
+
+    /// How many commands wait for the engine.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        ENGINE_QUEUE_MAX.saturating_sub(self.room.available_permits())
     }
 
     /// A consistent view of the store for reads, which never go through the engine.

@@ -12,6 +12,7 @@ use super::HttpState;
 use super::answer::{self, finish};
 use super::authorize::{Group, require};
 use super::error::{Envelope, Refusal};
+use super::measure::measure;
 use super::shaping::shape;
 use super::{bulk, devices, jobs, methods, modules, query, statistics, twins};
 use crate::hub::HubError;
@@ -65,7 +66,8 @@ pub fn router(hub: HttpState) -> Router {
     for Endpoint { path, group, verbs } in endpoints() {
         let guarded = verbs
             .route_layer(from_fn_with_state((hub.clone(), group), shape))
-            .route_layer(from_fn_with_state((hub.clone(), group), require));
+            .route_layer(from_fn_with_state((hub.clone(), group), require))
+            .route_layer(from_fn_with_state((hub.clone(), group), measure));
         router = router.route(path, guarded.clone()).route(&format!("{path}/"), guarded);
     }
     router

@@ -158,6 +158,7 @@ impl Live {
     }
 
     fn receive(&self, edge: &DeviceEdge, bag: &PropertyBag, body: bytes::Bytes) {
+        edge.manner.metrics.message(body.len());
         edge.engine.active(&self.id);
         edge.telemetry.receive(TelemetryMessage {
             from: self.id.clone(),

@@ -75,7 +75,9 @@ pub fn serve<S: DeviceStream>(
     async move {
         // Boxed like everything that is rare: what an idle connection costs is what its task holds.
         let Some(mut live) = Box::pin(open(&mut stream, peer, &edge, &stop)).await else { return };
+        edge.manner.metrics.device_connected();
         let ending = live.run(&mut stream, &edge, &stop).await;
+        edge.manner.metrics.device_ended(ending.name());
         Box::pin(live.close(&mut stream, &edge, peer, &ending)).await;
     }
 }

@@ -54,6 +54,23 @@ impl Ending {
         }
     }
 
+    /// One word for the metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Session(Closing::Goodbye) => "goodbye",
+            Self::Session(Closing::Ordered(_)) => "ordered",
+            Self::Session(_) => "protocol",
+            Self::Stream(StreamError::Frame(_)) => "malformed",
+            Self::LinkLost | Self::Stream(_) => "link_lost",
+            Self::Silent { .. } => "silent",
+            Self::TokenExpired => "token_expired",
+            Self::Slow | Self::Dropped => "slow",
+            Self::Engine(_) => "refused",
+            Self::Throttled(_) => "throttled",
+            Self::HubStops => "hub_stops",
+        }
+    }
+
     /// Whether the will is sent: always but after DISCONNECT (DEVICE.md 1.8).
     pub(crate) fn sends_will(&self) -> bool {
         !matches!(self, Self::Session(Closing::Goodbye))

@@ -35,6 +35,7 @@ pub(super) async fn open<S: DeviceStream>(
     stream.io().acknowledge_at_once();
     // conformance-choice: DEVICE.md 1.10: above the connect rate CONNACK comes late, then the connection is closed without one
     if let Err(error) = edge.manner.throttle.admit(Operation::Connection, 0).await {
+        edge.manner.metrics.device_refused("throttled");
         let reason = error.reason.as_deref().unwrap_or_default();
         tracing::warn!(target: LOG, client_id = connect.client_id, %peer, reason, "closed without CONNACK: throttled");
         return None;
@@ -42,6 +43,10 @@ pub(super) async fn open<S: DeviceStream>(
     let (mut live, session_present) = match admit(connect, peer, edge, stop).await {
         Ok(admitted) => admitted,
         Err(code) => {
+            edge.manner.metrics.device_refused(match code {
+                ConnAckCode::NotAuthorized => "not_authorized",
+                _ => "unavailable",
+            });
             refuse(stream, code).await;
             return None;
         }

@@ -11,12 +11,16 @@ use super::quota::{Quota, UsedUp};
 use super::table::{Operation, allowance, messages_a_day, metered};
 use super::tier::Tier;
 use crate::hub::HubError;
+use crate::hub::metrics::Metrics;
 use crate::model::limits::{SHAPED_CONNECT_S_MAX, SHAPED_REQUEST_S_MAX};
 use crate::model::{Clock, ErrorCode};
 
 /// The limits of a hub's tier; without a tier there are none. Cheap to clone.
 #[derive(Clone)]
-pub struct Throttle(Option<Arc<Limits>>);
+pub struct Throttle {
+    limits: Option<Arc<Limits>>,
+    metrics: Metrics,
+}
 
 struct Limits {
     tier: Tier,
@@ -34,7 +38,7 @@ impl Throttle {
     /// No limits at all.
     #[must_use]
     pub fn off() -> Self {
-        Self(None)
+        Self { limits: None, metrics: Metrics::default() }
     }
 
     /// The limits of a tier; who waits at `stop` is sent away.
@@ -45,7 +49,15 @@ impl Throttle {
             buckets: Operation::ALL.into_iter().map(bucket).collect(),
             quota: Quota::new(messages_a_day(tier)),
         };
-        Self(Some(Arc::new(Limits { tier, clock, stop, counts: Mutex::new(counts) })))
+        let limits = Some(Arc::new(Limits { tier, clock, stop, counts: Mutex::new(counts) }));
+        Self { limits, metrics: Metrics::default() }
+    }
+
+    /// The same, counting what waits and what is refused.
+    #[must_use]
+    pub fn counted(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Returns when a request of so many bytes has its turn.
@@ -55,11 +67,13 @@ impl Throttle {
     /// lies too far ahead; `ServiceUnavailable` when the hub stops.
     // conformance-choice: REST.md 10: a request whose turn lies more than 10 s ahead (a connection's: 60 s) is refused at once instead of after that wait
     pub async fn admit(&self, operation: Operation, bytes: usize) -> Result<(), HubError> {
-        let Some(limits) = &self.0 else { return Ok(()) };
-        let wait = limits.reserve(operation, bytes)?;
+        let Some(limits) = &self.limits else { return Ok(()) };
+        let wait =
+            limits.reserve(operation, bytes).inspect_err(|_| self.metrics.shaped(operation.name(), "refused"))?;
         if wait.is_zero() {
             return Ok(());
         }
+        self.metrics.shaped(operation.name(), "delayed");
         tracing::debug!(target: "iotjob::hub::throttle", operation = operation.name(), ?wait, "delayed");
         tokio::select! {
             () = sleep(wait) => Ok(()),
@@ -72,7 +86,7 @@ impl Throttle {
     /// # Errors
     /// `IotHubQuotaExceeded`.
     pub fn check_quota(&self) -> Result<(), HubError> {
-        let Some(limits) = &self.0 else { return Ok(()) };
+        let Some(limits) = &self.limits else { return Ok(()) };
         limits.counts().quota.check(limits.clock.now()).map_err(|used_up| quota_exceeded(&used_up))
     }
 }
@@ -164,7 +178,7 @@ mod tests {
         assert_eq!(codes, [Ok(()), Ok(()), Ok(()), Err(ErrorCode::ThrottlingBacklogTimeout)]);
         // The refused one took nothing, and the three waited 3, 6 and 9 s: a token comes 3 s later.
         assert_eq!(throttle.admit(Operation::Query, 0).await, Ok(()));
-        assert_eq!(throttle.0.unwrap().clock.monotonic().as_secs(), 12);
+        assert_eq!(throttle.limits.unwrap().clock.monotonic().as_secs(), 12);
     }
 
     #[tokio::test(start_paused = true)]
@@ -173,7 +187,7 @@ mod tests {
         burst(&throttle, Operation::Job, 100).await;
         burst(&throttle, Operation::Registry, 250).await;
         burst(&throttle, Operation::TwinUpdate, 50).await;
-        assert_eq!(throttle.0.unwrap().clock.monotonic(), Duration::ZERO);
+        assert_eq!(throttle.limits.unwrap().clock.monotonic(), Duration::ZERO);
     }
 
     // conformance: REST.md 3.3: a throttled request is told to wait 10 seconds, and its operation type

@@ -46,6 +46,7 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
         fidelity: Fidelity::INSTANT,
+        metrics: None,
         clock: Clock::system(),
         rng: Rng::seeded(1),
     }
