@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::Fidelity;
+use super::entra::EntraTrust;
 use super::policies::PolicyDraft;
 use crate::model::{Clock, DeviceId, Rng};
 
@@ -53,6 +54,8 @@ pub struct HubConfig {
     pub ca: CaPlace,
     /// Policies besides the service's own five.
     pub policies: Vec<PolicyDraft>,
+    /// Whose Entra ID tokens to take; none refuses them all.
+    pub entra: Option<EntraTrust>,
     /// Devices to register when they are missing.
     pub devices: Vec<DeviceId>,
     /// How much of the service's slowness and narrowness it shows.

@@ -132,7 +132,15 @@ impl Hub {
         if let Some(port) = metrics_port {
             edges.spawn(port.serve(manner.metrics.clone(), engine.clone(), stop.clone()));
         }
-        let state = HttpState { engine: engine.clone(), policies, hosts, manner, clock: config.clock, rng: config.rng };
+        let state = HttpState {
+            engine: engine.clone(),
+            policies,
+            entra: config.entra.map(Arc::new),
+            hosts,
+            manner,
+            clock: config.clock,
+            rng: config.rng,
+        };
         edges.spawn(http::serve(https.sockets, tls, http::router(state), stop.clone()));
         Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), metrics_address, engine, telemetry, stop, edges })
     }

@@ -21,6 +21,7 @@ mod methods;
 mod modules;
 mod paging;
 mod query;
+mod regenerate;
 mod router;
 mod serve;
 mod shaping;

@@ -68,8 +68,15 @@ impl Hub {
             rng.clone(),
             Arc::new(Telemetry::default()),
         );
-        let router =
-            router(HttpState { engine: engine.clone(), policies, hosts, manner: Manner::instant(), clock, rng });
+        let router = router(HttpState {
+            engine: engine.clone(),
+            policies,
+            hosts,
+            entra: None,
+            manner: Manner::instant(),
+            clock,
+            rng,
+        });
         Self { runtime, engine, router, edge: Arc::new(edge), token, device_token, inputs_left: INPUTS_PER_HUB }
     }
 }

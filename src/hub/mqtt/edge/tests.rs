@@ -116,6 +116,7 @@ impl Bench {
     }
 }
 
+// conformance: DEVICE.md 1.5: silence of one and a half intervals ends a connection, of 1,767 s at the latest
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_connection_after_one_and_a_half_intervals_and_never_later_than_the_cap() {
     let token_s = 1_000_000;
@@ -127,6 +128,7 @@ async fn silence_ends_a_connection_after_one_and_a_half_intervals_and_never_late
     }
 }
 
+// conformance: DEVICE.md 1.5: a ping in time keeps a connection
 #[tokio::test(start_paused = true)]
 async fn a_ping_in_time_keeps_a_connection() {
     let bench = Bench::new().await;
@@ -139,6 +141,7 @@ async fn a_ping_in_time_keeps_a_connection() {
     assert_eq!(bench.elapsed_s(), 280);
 }
 
+// conformance: DEVICE.md 1.7: a connection ends some minutes after its token
 #[tokio::test(start_paused = true)]
 async fn a_connection_ends_with_its_token_and_five_minutes_of_grace() {
     let bench = Bench::new().await;
@@ -147,6 +150,7 @@ async fn a_connection_ends_with_its_token_and_five_minutes_of_grace() {
     assert_eq!(bench.elapsed_s(), 360);
 }
 
+// conformance: DEVICE.md 1.1: a CONNECT that does not come in time closes
 #[tokio::test(start_paused = true)]
 async fn who_never_sends_connect_is_closed() {
     let bench = Bench::new().await;
