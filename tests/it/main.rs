@@ -6,10 +6,12 @@
 
 mod both_sides;
 mod conformance;
+mod entra;
 mod fuzz_smoke;
 mod help;
 mod hub_command;
 mod hub_credentials;
+mod hub_hostile;
 mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;

@@ -6,6 +6,7 @@ mod golden;
 mod odd_bodies;
 mod online;
 mod shapes;
+mod slow;
 mod strict;
 mod tier;
 mod wire;

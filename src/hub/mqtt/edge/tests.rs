@@ -20,6 +20,8 @@ use crate::mqtt::{
     ServerPacket,
 };
 
+mod slow;
+
 const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 /// A clock that goes as tokio's does.
