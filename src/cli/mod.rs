@@ -47,7 +47,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let printer = Printer::from_args(&args.global);
-    trace::start(&args.global, audience(&args.command));
+    trace::start(&args.global, audience(&args.command), &printer);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&printer, &Failure::unexpected(format!("no runtime could be started: {error}"))),

@@ -99,6 +99,14 @@ impl Printer {
         let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "{line}"));
     }
 
+    /// Writes to stderr, above what is drawn there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn stderr_bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        self.bars.suspend(|| io::stderr().lock().write_all(bytes))
+    }
+
     /// Shows a failure with its hints.
     pub fn failure(&self, failure: &Failure) {
         let label = self.paint("error", "1;31");

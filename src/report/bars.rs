@@ -25,6 +25,7 @@ pub struct Bars<V> {
 
 struct Run {
     bar: ProgressBar,
+    name: String,
     /// When the hub began, for the time left.
     started: Option<Timestamp>,
     /// The job's own limit.
@@ -42,10 +43,18 @@ impl<V: Voice> Bars<V> {
     fn add(&mut self, run_id: &str, name: &str, limit: Option<u64>) {
         let bar = self.screen.add(ProgressBar::new_spinner());
         bar.set_style(style("{prefix:.bold} {spinner} {wide_msg}", "{prefix} {spinner} {wide_msg}", self.paint));
-        bar.set_prefix(name.to_owned());
         bar.enable_steady_tick(SPIN);
-        let run = Run { bar, started: None, limit: limit.map(Duration::from_secs), counts: None };
-        self.runs.insert(run_id.to_owned(), run);
+        let limit = limit.map(Duration::from_secs);
+        self.runs.insert(run_id.to_owned(), Run { bar, name: name.to_owned(), started: None, limit, counts: None });
+        self.align();
+    }
+
+    /// Lets all bars begin in the same column.
+    fn align(&self) {
+        let widest = self.runs.values().map(|run| run.name.chars().count()).max().unwrap_or(0);
+        for Run { bar, name, .. } in self.runs.values() {
+            bar.set_prefix(format!("{name:<widest$}"));
+        }
     }
 
     fn update(&mut self, event: &RunEvent) {
@@ -95,7 +104,8 @@ fn time_left(done: u64, total: u64, elapsed: Duration, limit: Option<Duration>) 
     }
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let estimate = elapsed.mul_f64(((total - done) as f64 / done as f64).min(1e6));
-    let left = at_most.map_or(estimate, |at_most| estimate.min(at_most));
+    // It is not over yet, so there is something left.
+    let left = at_most.map_or(estimate, |at_most| estimate.min(at_most)).max(Duration::from_secs(1));
     Some(format!("about {} left", words::duration(left)))
 }
 
@@ -121,7 +131,11 @@ impl<V: Voice> Reporter for Bars<V> {
         let run_id = &event.run_id;
         match words::said(&event.what) {
             Some(Said::Plain(text)) => {
-                let Some(run) = self.runs.get(run_id) else { return };
+                let Some(run) = self.runs.get(run_id) else {
+                    // It was cut off before the hub told what it is.
+                    self.voice.say(&format!("{run_id}: {text}"));
+                    return;
+                };
                 match &event.what {
                     // The way back must not be cut off at the edge of the screen.
                     Happening::Detached { .. } => {
@@ -157,7 +171,7 @@ impl<V: Voice> Reporter for Bars<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::{Heard, RUN_ID, story};
+    use crate::report::sample::{Heard, RUN_ID, event, story};
 
     #[test]
     fn the_time_left_follows_the_speed_and_ends_with_the_job() {
@@ -169,12 +183,22 @@ mod tests {
             (5, 10, 20, limit, Some("about 20 s left")),
             (1, 100, 20, limit, Some("about 40 s left")),
             (1, 100, 20, None, Some("about 33 min 0 s left")),
+            (9, 10, 1, limit, Some("about 1 s left")),
             (10, 10, 20, limit, None),
             (0, 0, 0, limit, None),
         ];
         for (done, total, elapsed, limit, want) in cases {
             assert_eq!(time_left(done, total, seconds(elapsed), limit).as_deref(), want, "{done} {total} {elapsed}");
         }
+    }
+
+    #[test]
+    fn what_has_no_bar_yet_is_still_said() {
+        let heard = Heard::default();
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let mut bars = Bars::new(screen, Paint::Plain, heard.clone());
+        bars.on(&event(0, Happening::Submitted));
+        assert_eq!(heard.lines(), [format!("{RUN_ID}: submitted")]);
     }
 
     #[test]

@@ -209,6 +209,8 @@ fn a_job_waits_is_listed_and_is_cancelled_once() {
     let none = raw.ask("GET /jobs/v2/query", "");
     assert_eq!((none.ok(), none.header("x-ms-item-type")), (json!([]), Some("JobResponse")), "also when it is empty");
 
+    assert_eq!(raw.ask("GET /jobs", "").ok(), json!([]), "`az iot hub job list` asks for those of v1 too");
+
     let start = iotjob::model::Clock::system().now() + std::time::Duration::from_secs(3_600);
     let body = FAR.replace("START", &start.to_string());
     let queued = json!({"jobId": "far", "type": "scheduleUpdateTwin", "status": "queued"});

@@ -2,9 +2,11 @@
 
 // The tests end processes by signals, as a terminal does.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod both_sides;
 mod conformance;
+mod entra;
 mod fuzz_smoke;
 mod help;
 mod hub_command;
@@ -18,6 +20,7 @@ mod python_pair;
 mod python_sdk;
 mod refusals;
 mod restart;
+mod screens;
 mod support;
 mod tidy;
 mod validate;

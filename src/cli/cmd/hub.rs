@@ -90,8 +90,8 @@ pub struct HubEnvArgs {
     /// File that the hub was told to write; without it, the newest running hub of this user
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Shell or tool to write for
-    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT)]
+    /// bash, fish, powershell or cmd; python, node or az for what that tool reads
+    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT, hide_possible_values = true)]
     pub shell: Shell,
 }
 

@@ -185,6 +185,7 @@ fn a_device_may_become_an_edge_device_and_a_leaf_again() {
     assert_eq!((leaf.device_scope, leaf.parent_scopes.len()), (None, 0));
 }
 
+// conformance: CLIENTS.md 2.4: keys are regenerated one or both, the other stays; identities without keys are refused
 #[test]
 fn new_keys_leave_the_rest_and_the_connection_alone() {
     let mut rig = Rig::new();
