@@ -23,4 +23,5 @@ mod restart;
 mod screens;
 mod support;
 mod tidy;
+mod tier;
 mod validate;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iotjob::auth::{DeviceConnectionString, Resource, SasToken, parse_device};
-use iotjob::hub::{CaPlace, Hub, HubConfig, Listen};
+use iotjob::hub::{CaPlace, Fidelity, Hub, HubConfig, Listen};
 use iotjob::model::{Clock, Rng, SymmetricKey};
 use iotjob::tls::{ServerName, TrustAnchors, client_config};
 use jiff::Timestamp;
@@ -46,6 +46,8 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         entra: None,
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
+        fidelity: Fidelity::INSTANT,
+        metrics: None,
         clock: Clock::system(),
         rng: Rng::seeded(1),
     }
