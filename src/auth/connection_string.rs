@@ -333,6 +333,7 @@ mod tests {
         assert_eq!(parse_device(&device).unwrap().value.expose(), device);
     }
 
+    // conformance: DEVICE.md 5: keys of connection strings are read in any case, and a trailing `;` is let pass
     #[test]
     fn case_and_a_trailing_semicolon_mean_nothing() {
         let text = format!("hostname=h;DEVICEID=d;sharedaccesskey={KEY};");

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::entra::EntraTrust;
 use super::policies::PolicyDraft;
 use crate::model::{Clock, DeviceId, Rng};
 
@@ -52,6 +53,8 @@ pub struct HubConfig {
     pub ca: CaPlace,
     /// Policies besides the service's own five.
     pub policies: Vec<PolicyDraft>,
+    /// Whose Entra ID tokens to take; none refuses them all.
+    pub entra: Option<EntraTrust>,
     /// Devices to register when they are missing.
     pub devices: Vec<DeviceId>,
     /// The one clock.

@@ -110,7 +110,14 @@ impl Hub {
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
             mqtt::serve(stream, peer, Arc::clone(&edge), device_stop.clone())
         }));
-        let state = HttpState { engine: engine.clone(), policies, hosts, clock: config.clock, rng: config.rng };
+        let state = HttpState {
+            engine: engine.clone(),
+            policies,
+            entra: config.entra.map(Arc::new),
+            hosts,
+            clock: config.clock,
+            rng: config.rng,
+        };
         edges.spawn(http::serve(https.sockets, tls, http::router(state), stop.clone()));
         Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), engine, telemetry, stop, edges })
     }

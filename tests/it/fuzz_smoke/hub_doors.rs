@@ -67,7 +67,7 @@ impl Hub {
             rng.clone(),
             Arc::new(Telemetry::default()),
         );
-        let router = router(HttpState { engine: engine.clone(), policies, hosts, clock, rng });
+        let router = router(HttpState { engine: engine.clone(), policies, hosts, entra: None, clock, rng });
         Self { runtime, engine, router, edge: Arc::new(edge), token, device_token, inputs_left: INPUTS_PER_HUB }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
+        entra: None,
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
         clock: Clock::system(),
@@ -86,6 +87,7 @@ pub(crate) struct ConnectBytes<'t> {
 
 /// Flags: user name and password, clean session 0, as the SDKs send it.
 const LOGIN: u8 = 0xC0;
+const PASSWORD: u8 = 0x40;
 const CLEAN: u8 = 0x02;
 const WILL_QOS_1: u8 = 0x0C;
 
@@ -97,6 +99,12 @@ impl<'t> ConnectBytes<'t> {
 
     pub(crate) fn clean(mut self) -> Self {
         self.flags |= CLEAN;
+        self
+    }
+
+    /// Names the user and leaves the password out, as a device with a certificate does.
+    pub(crate) fn without_password(mut self) -> Self {
+        self.flags &= !PASSWORD;
         self
     }
 
@@ -116,7 +124,9 @@ impl<'t> ConnectBytes<'t> {
             body.extend(text(payload));
         }
         body.extend(text(self.user_name));
-        body.extend(text(self.password));
+        if self.flags & PASSWORD != 0 {
+            body.extend(text(self.password));
+        }
         packet(0x10, &body)
     }
 }
@@ -209,11 +219,7 @@ impl RawDevice {
     }
 
     async fn dial_with(ca_pem: Vec<u8>, address: SocketAddr) -> Self {
-        let trust = TrustAnchors::Pem(ca_pem);
-        let connector = TlsConnector::from(Arc::new(client_config(&trust).expect("the hub's CA is one")));
-        let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
-        let name = ServerName::try_from("localhost").expect("a name");
-        Self { stream: within(connector.connect(name, tcp)).await.expect("TLS") }
+        Self { stream: dial_tls(ca_pem, address).await }
     }
 
     /// Dials, connects with a good token and a persistent session, and expects `connack`.
@@ -245,6 +251,14 @@ impl RawDevice {
         assert_eq!(found, bytes, "found {found:02x?} instead of {bytes:02x?}");
     }
 
+    /// Reads a CONNACK without a session and gives its code.
+    pub(crate) async fn connack(&mut self) -> u8 {
+        let mut found = [0; 4];
+        within(self.stream.read_exact(&mut found)).await.expect("a CONNACK");
+        assert_eq!(found[..3], FRESH[..3], "{found:02x?}");
+        found[3]
+    }
+
     /// Reads a PUBLISH of QoS 0 and gives topic and payload.
     pub(crate) async fn expect_publish(&mut self) -> (String, String) {
         let mut header = [0; 1];
@@ -273,11 +287,25 @@ impl RawDevice {
 
     /// Expects the hub to close without another byte.
     pub(crate) async fn expect_closed(&mut self) {
+        self.expect_closed_after("").await;
+    }
+
+    /// The same, for one case of many.
+    pub(crate) async fn expect_closed_after(&mut self, what: &str) {
         let mut rest = Vec::new();
         // A reset is a close too: the hub need not read what it closes on.
         let _ = within(self.stream.read_to_end(&mut rest)).await;
-        assert_eq!(rest, [0; 0], "nothing is said before the close");
+        assert_eq!(rest, [0; 0], "nothing is said before the close {what}");
     }
+}
+
+/// TLS to a hub, verified against its CA.
+pub(crate) async fn dial_tls(ca_pem: Vec<u8>, address: SocketAddr) -> TlsStream<TcpStream> {
+    let trust = TrustAnchors::Pem(ca_pem);
+    let connector = TlsConnector::from(Arc::new(client_config(&trust).expect("the hub's CA is one")));
+    let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
+    let name = ServerName::try_from("localhost").expect("a name");
+    within(connector.connect(name, tcp)).await.expect("TLS")
 }
 
 /// Waits for an event, but not for ever.

@@ -71,6 +71,7 @@ impl Served {
     }
 }
 
+// conformance: REST.md 1.3: connections are kept alive, and answers are dated
 #[tokio::test]
 async fn a_connection_is_kept_for_the_next_request_and_closed_at_the_end() {
     let served = served().await;
@@ -112,6 +113,7 @@ async fn a_client_that_does_not_trust_the_ca_harms_nobody() {
     assert!(served.exchange(&mut stream, "GET /healthz").await.starts_with("HTTP/1.1 200"));
 }
 
+// conformance: REST.md 1.3: a 204 has no body and no content type
 #[tokio::test]
 async fn a_204_ends_with_its_head_and_the_connection_goes_on() {
     let served = served().await;
