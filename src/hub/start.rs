@@ -11,7 +11,7 @@ use super::engine::{EngineHandle, EngineOptions};
 use super::hosts::{self, HubAddress};
 use super::http::{self, HttpState};
 use super::listen::{ListenError, Port, listen};
-use super::mqtt::{self, DeviceEdge, Telemetry};
+use super::mqtt::{self, DeviceEdge, Telemetry, WebSocketBytes};
 use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
 use super::registry::{Authentication, Identity, IdentityDraft};
@@ -107,11 +107,20 @@ impl Hub {
             Arc::clone(&telemetry),
         ));
         let (device_stop, device_tls) = (stop.clone(), Arc::clone(&tls));
+        let device_edge = Arc::clone(&edge);
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
-            mqtt::serve(stream, peer, Arc::clone(&edge), device_stop.clone())
+            mqtt::serve(stream, peer, Arc::clone(&device_edge), device_stop.clone())
         }));
         let state = HttpState { engine: engine.clone(), policies, hosts, clock: config.clock, rng: config.rng };
-        edges.spawn(http::serve(https.sockets, tls, http::router(state), stop.clone()));
+        let websocket_stop = stop.clone();
+        let websocket = move |stream, read_ahead, peer| {
+            let (edge, stop) = (Arc::clone(&edge), websocket_stop.clone());
+            async move {
+                let stream = WebSocketBytes::after_upgrade(stream, read_ahead).await;
+                mqtt::serve(stream, peer, edge, stop).await;
+            }
+        };
+        edges.spawn(http::serve(https.sockets, tls, http::router(state), websocket, stop.clone()));
         Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), engine, telemetry, stop, edges })
     }
 

@@ -12,6 +12,7 @@ mod server;
 pub use client::{TrustAnchors, client_config};
 pub use dev_ca::DevCa;
 pub use error::{CertificateTrouble, TlsError};
+pub use provider::{sha1, sha256};
 pub use server::server_config;
 pub use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 pub use tokio_rustls::rustls::{ClientConfig, ServerConfig};

@@ -12,3 +12,4 @@ mod restart;
 mod support;
 mod tidy;
 mod validate;
+mod websocket;

@@ -26,6 +26,7 @@ mod state;
 mod statistics;
 mod twin_body;
 mod twins;
+mod websocket;
 
 pub use router::router;
 pub use serve::serve;

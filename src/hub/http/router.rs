@@ -12,7 +12,7 @@ use super::HttpState;
 use super::answer::{self, finish};
 use super::authorize::{Group, require};
 use super::error::{Envelope, Refusal};
-use super::{bulk, devices, jobs, methods, modules, query, statistics, twins};
+use super::{bulk, devices, jobs, methods, modules, query, statistics, twins, websocket};
 use crate::hub::HubError;
 use crate::model::ErrorCode;
 
@@ -57,8 +57,8 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// The service API. Routes added to the result afterwards, for MQTT over WebSocket for instance, go past its
-/// authorisation and headers.
+/// The service API, and the door to the device side at `/$iothub/websocket`, which goes past the API's authorisation and
+/// headers.
 pub fn router(hub: HttpState) -> Router {
     let mut router = Router::new();
     for Endpoint { path, group, verbs } in endpoints() {
@@ -72,6 +72,7 @@ pub fn router(hub: HttpState) -> Router {
         .method_not_allowed_fallback(|method: Method| async move { not_supported(&method) })
         .fallback(not_found)
         .layer(from_fn_with_state(hub.clone(), finish))
+        .route(websocket::PATH, routing::get(websocket::upgrade))
         .with_state(hub)
 }
 

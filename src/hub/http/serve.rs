@@ -1,41 +1,73 @@
 //! HTTP over the TLS connections of the accept loop, with keep-alive, bounds, and an end that lets answers finish.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::websocket::Handover;
 use crate::hub::accept::serve_tls;
 use crate::model::limits::HTTP_HEAD_S_MAX;
 
+/// What a connection of the HTTPS port is: every client is TLS over TCP.
+type Connection = TlsStream<TcpStream>;
+
 /// Serves `router` on every socket until `stop`, and names HTTP/1.1 to clients that ask; answers under way are finished within the accept loop's drain time.
-pub async fn serve(sockets: Vec<TcpListener>, tls: Arc<ServerConfig>, router: Router, stop: CancellationToken) {
+///
+/// A connection that is upgraded goes on as `websocket`, which takes what HTTP read past its own end and is to watch the same `stop`.
+pub async fn serve<W, F>(
+    sockets: Vec<TcpListener>,
+    tls: Arc<ServerConfig>,
+    router: Router,
+    websocket: W,
+    stop: CancellationToken,
+) where
+    W: Fn(Connection, Bytes, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut tls = ServerConfig::clone(&tls);
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let connection_stop = stop.clone();
     serve_tls(sockets, Arc::new(tls), stop, move |stream, peer| {
-        serve_connection(stream, peer, router.clone(), connection_stop.clone())
+        let (router, websocket, stop) = (router.clone(), websocket.clone(), connection_stop.clone());
+        async move {
+            // Boxed and gone before the second part begins: a device that is connected pays for one of the two.
+            let upgraded = Box::pin(serve_http1(stream, peer, router, stop)).await;
+            if let Some((stream, read_ahead)) = upgraded {
+                websocket(stream, read_ahead, peer).await;
+            }
+        }
     })
     .await;
 }
 
-/// Serves one connection until the peer leaves, idles too long, or `stop`.
-async fn serve_connection<S>(stream: S, peer: SocketAddr, router: Router, stop: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+/// Serves one connection until the peer leaves, idles too long, or `stop`; gives it back when it was upgraded.
+async fn serve_http1(
+    stream: Connection,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) -> Option<(Connection, Bytes)> {
+    let handover = Handover::default();
+    let service = with_handover(router, handover.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HTTP_HEAD_S_MAX))
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -47,5 +79,21 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "an HTTP connection broke off");
+        return None;
     }
+    let upgraded = handover.take()?.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf))
+}
+
+/// The router, with the connection's handover within reach of each request.
+fn with_handover(
+    router: Router,
+    handover: Handover,
+) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> {
+    let router = TowerToHyperService::new(router);
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(handover.clone());
+        router.call(request)
+    })
 }

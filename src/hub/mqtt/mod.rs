@@ -1,4 +1,4 @@
-//! The device side: MQTT 3.1.1 over TLS as IoT Hub speaks it (DEVICE.md).
+//! The device side: MQTT 3.1.1 over TLS, bare or in a WebSocket, as IoT Hub speaks it (DEVICE.md).
 //!
 //! A connection is one task: it reads packets, lets its `session` say what follows, and runs that against the engine.
 //! The real hub closes without a word when something displeases it; this one does too, and says why in its log under the
@@ -14,7 +14,9 @@ mod session;
 mod stream;
 mod takeovers;
 mod telemetry;
+mod websocket;
 
 pub use edge::{DeviceEdge, serve};
 pub use stream::DeviceStream;
 pub use telemetry::{Telemetry, TelemetryMessage};
+pub use websocket::WebSocketBytes;

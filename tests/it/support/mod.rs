@@ -4,3 +4,4 @@ pub(crate) mod env;
 pub(crate) mod filters;
 pub(crate) mod process;
 pub(crate) mod raw_mqtt;
+pub(crate) mod raw_websocket;

@@ -29,9 +29,12 @@ async fn served() -> Served {
     let ca = DevCa::in_memory(&["localhost".to_owned()], Clock::system().now()).unwrap();
     let stop = CancellationToken::new();
     let tls = server_config(&ca).unwrap();
-    let running = tokio::spawn(serve(vec![listener], tls, hub.router.clone(), stop.clone()));
+    let running = tokio::spawn(serve(vec![listener], tls, hub.router.clone(), no_websocket, stop.clone()));
     Served { hub, address, ca, stop, running }
 }
+
+/// These tests are about HTTP alone.
+async fn no_websocket(_: tokio_rustls::server::TlsStream<TcpStream>, _: bytes::Bytes, _: SocketAddr) {}
 
 impl Served {
     async fn connect(&self) -> TlsStream<TcpStream> {
