@@ -50,6 +50,8 @@ pub struct HubConfig {
     pub data: Option<PathBuf>,
     /// Where the certificate authority lies.
     pub ca: CaPlace,
+    /// Files of CAs that may vouch for devices.
+    pub trust_cas: Vec<PathBuf>,
     /// Policies besides the service's own five.
     pub policies: Vec<PolicyDraft>,
     /// Devices to register when they are missing.

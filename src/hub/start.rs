@@ -19,7 +19,7 @@ use super::store::{Store, StoreError};
 use super::{HubError, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
 use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
-use crate::tls::{DevCa, TlsError, server_config};
+use crate::tls::{ClientCas, DevCa, TlsError, server_config};
 
 /// Says why a hub did not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum HubStartError {
     /// No certificate can be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A CA of devices cannot be used.
+    #[error("--trust-ca: {0}")]
+    TrustCa(#[source] TlsError),
     /// No key can be made.
     #[error(transparent)]
     Keys(#[from] NoRandomness),
@@ -72,6 +75,7 @@ impl Hub {
         let address = |https_port, mqtt_port| HubAddress { host_name: config.host_name.clone(), https_port, mqtt_port };
         address(config.https_port, config.mqtt_port).service_host()?;
         let drafts = Policies::drafts(&config.policies)?;
+        let client_cas = ClientCas::from_pem_files(&config.trust_cas).map_err(HubStartError::TrustCa)?;
         let https = listen(&config.listen, Port::Https, config.https_port)?;
         let mqtt = listen(&config.listen, Port::Mqtt, config.mqtt_port)?;
         let address = address(https.port, mqtt.port);
@@ -102,6 +106,7 @@ impl Hub {
             engine.clone(),
             Arc::clone(&policies),
             Arc::clone(&hosts),
+            Arc::new(client_cas),
             config.clock.clone(),
             config.rng.clone(),
             Arc::clone(&telemetry),

@@ -169,6 +169,7 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
+        trust_cas: Vec::new(),
         policies: Vec::new(),
         devices: Vec::new(),
         clock,

@@ -13,3 +13,4 @@ mod support;
 mod tidy;
 mod validate;
 mod websocket;
+mod x509;

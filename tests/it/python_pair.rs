@@ -13,14 +13,14 @@ use crate::support::process::{HubProcess, Process};
 const POLICY: &str = "serviceAndRegistryReadWrite";
 
 /// The Python device SDK dials 8883 and nothing else; tests that need it take turns.
-fn port_8883() -> File {
+pub(crate) fn port_8883() -> File {
     let lock = File::create(std::env::temp_dir().join("iotjob-test-port-8883.lock")).expect("the lock file");
     lock.lock().expect("the lock");
     lock
 }
 
 /// A virtual environment with the packages of `requirements.txt`, made once and kept in the target folder.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let requirements = checkout().join("tests/it/python/requirements.txt");
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-sdks");
     fs::create_dir_all(&home).expect("the folder of the virtual environment");
@@ -44,7 +44,7 @@ fn must(command: &mut Command) {
     assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     checkout().join("tests/it/python").join(name)
 }
 

@@ -66,6 +66,9 @@ pub struct HubServeArgs {
     /// Policy besides the five of every hub: RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect; may be repeated
     #[arg(long = "policy", value_name = "NAME=RIGHT,RIGHT")]
     pub policies: Vec<PolicyDraft>,
+    /// File of PEM certificates of CAs that may vouch for devices of the type certificateAuthority; may be repeated
+    #[arg(long = "trust-ca", value_name = "FILE")]
+    pub trust_cas: Vec<PathBuf>,
 }
 
 /// `iotjob hub env`.
@@ -164,6 +167,7 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
         listen: if args.listen.is_empty() { Listen::Loopback } else { Listen::Addresses(args.listen) },
         data: args.data,
         ca: CaPlace::Folder(ca),
+        trust_cas: args.trust_cas,
         policies: args.policies,
         devices: args.devices,
         clock,
@@ -271,6 +275,7 @@ fn start_failure(error: &HubStartError) -> Failure {
     let text = chain(error);
     match error {
         HubStartError::HostName(_)
+        | HubStartError::TrustCa(_)
         | HubStartError::Policies(_)
         | HubStartError::Listen(ListenError::InUse { .. })
         | HubStartError::Store(StoreError::InUse { .. }) => Failure::usage(text),

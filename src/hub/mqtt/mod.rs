@@ -5,6 +5,7 @@
 //! target `iotjob::hub::mqtt`.
 
 mod authenticate;
+mod certificate;
 mod connection;
 mod edge;
 mod ending;

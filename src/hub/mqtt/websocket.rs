@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::stream::DeviceStream;
 use crate::model::limits::MQTT_PACKET_BYTES_MAX;
+use crate::tls::CertificateDer;
 
 /// Read buffer of a connection, in bytes: each holds one for as long as it lives.
 const READ_BUFFER_BYTES: usize = 4_096;
@@ -90,6 +91,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<S> {
 impl<S: DeviceStream> DeviceStream for WebSocketBytes<S> {
     fn acknowledge_at_once(&self) {
         self.socket.get_ref().acknowledge_at_once();
+    }
+
+    fn client_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.socket.get_ref().client_certificates()
     }
 }
 

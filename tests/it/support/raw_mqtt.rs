@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use iotjob::auth::{DeviceConnectionString, Resource, SasToken, parse_device};
+use iotjob::auth::{Resource, SasToken, parse_device};
 use iotjob::hub::{CaPlace, Hub, HubConfig, Listen};
 use iotjob::model::{Clock, Rng, SymmetricKey};
-use iotjob::tls::{ServerName, TrustAnchors, client_config};
+use iotjob::tls::{ClientConfig, ServerName, TrustAnchors, client_config};
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,6 +41,7 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
+        trust_cas: Vec::new(),
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
         clock: Clock::system(),
@@ -53,9 +54,20 @@ pub(crate) async fn start_hub(devices: &[&str]) -> Hub {
     Hub::start(hub_config(devices)).await.expect("the hub starts")
 }
 
+/// What the hub printed for a device that proves itself with a key.
+pub(crate) struct DeviceString {
+    pub(crate) key: SymmetricKey,
+}
+
 /// The connection string that the hub printed for a device.
-pub(crate) fn connection_string(hub: &Hub, device: &str) -> DeviceConnectionString {
-    parse_device(&hub.ready().devices[device]).expect("the hub prints what it reads").value
+pub(crate) fn connection_string(hub: &Hub, device: &str) -> DeviceString {
+    let string = parse_device(&hub.ready().devices[device]).expect("the hub prints what it reads").value;
+    DeviceString { key: string.proof.key().expect("a device with a key").clone() }
+}
+
+/// The hub's own CA, to be trusted alone.
+pub(crate) fn trust(hub: &Hub) -> TrustAnchors {
+    TrustAnchors::Pem(hub.ca_pem().as_bytes().to_vec())
 }
 
 /// A token of the device, good for an hour.
@@ -84,6 +96,7 @@ pub(crate) struct ConnectBytes<'t> {
 
 /// Flags: user name and password, clean session 0, as the SDKs send it.
 const LOGIN: u8 = 0xC0;
+const PASSWORD: u8 = 0x40;
 const CLEAN: u8 = 0x02;
 const WILL_QOS_1: u8 = 0x0C;
 
@@ -95,6 +108,11 @@ impl<'t> ConnectBytes<'t> {
 
     pub(crate) fn clean(mut self) -> Self {
         self.flags |= CLEAN;
+        self
+    }
+
+    pub(crate) fn without_password(mut self) -> Self {
+        self.flags &= !PASSWORD;
         self
     }
 
@@ -114,7 +132,9 @@ impl<'t> ConnectBytes<'t> {
             body.extend(text(payload));
         }
         body.extend(text(self.user_name));
-        body.extend(text(self.password));
+        if self.flags & PASSWORD != 0 {
+            body.extend(text(self.password));
+        }
         packet(0x10, &body)
     }
 }
@@ -197,8 +217,12 @@ impl RawDevice {
 
     /// Dials the hub at one of its addresses.
     pub(crate) async fn dial_at(hub: &Hub, address: SocketAddr) -> Self {
-        let trust = TrustAnchors::Pem(hub.ca_pem().as_bytes().to_vec());
-        let connector = TlsConnector::from(Arc::new(client_config(&trust).expect("the hub's CA is one")));
+        Self::dial_with(address, client_config(&trust(hub)).expect("the hub's CA is one")).await
+    }
+
+    /// Dials an address with these TLS settings.
+    pub(crate) async fn dial_with(address: SocketAddr, config: ClientConfig) -> Self {
+        let connector = TlsConnector::from(Arc::new(config));
         let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
         let name = ServerName::try_from("localhost").expect("a name");
         Self { stream: within(connector.connect(name, tcp)).await.expect("TLS") }
@@ -231,6 +255,14 @@ impl RawDevice {
         let read = within(self.stream.read_exact(&mut found)).await;
         assert!(read.is_ok(), "the hub closed instead of sending {bytes:02x?}: {read:?}");
         assert_eq!(found, bytes, "found {found:02x?} instead of {bytes:02x?}");
+    }
+
+    /// Reads a CONNACK without a session and gives its code.
+    pub(crate) async fn receive_connack(&mut self) -> u8 {
+        let mut found = [0; 4];
+        within(self.stream.read_exact(&mut found)).await.expect("a CONNACK");
+        assert_eq!(found[..3], [0x20, 2, 0], "a CONNACK without a session");
+        found[3]
     }
 
     /// Reads a PUBLISH of QoS 0 and gives topic and payload.

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use iotjob::hub::Hub;
-use iotjob::tls::{ClientConfig, ServerName, TrustAnchors, client_config};
+use iotjob::tls::{ClientConfig, ServerName, client_config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::raw_mqtt::within;
+use super::raw_mqtt::{trust, within};
 
 /// The mask of every frame: any will do, this one is no identity.
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
@@ -26,8 +26,7 @@ pub(crate) struct RawWebSocket {
 impl RawWebSocket {
     /// Dials the hub's HTTPS port and names these protocols in TLS.
     pub(crate) async fn dial(hub: &Hub, alpn: &[&str]) -> Self {
-        let trust = TrustAnchors::Pem(hub.ca_pem().as_bytes().to_vec());
-        let mut config = client_config(&trust).expect("the hub's CA is one");
+        let mut config = client_config(&trust(hub)).expect("the hub's CA is one");
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Self::dial_with(hub, config).await
     }
