@@ -52,6 +52,8 @@ pub struct HubConfig {
     pub ca: CaPlace,
     /// Files of CAs that may vouch for devices.
     pub trust_cas: Vec<PathBuf>,
+    /// File to which every device-to-cloud message is appended as a line of JSON.
+    pub telemetry_tap: Option<PathBuf>,
     /// Policies besides the service's own five.
     pub policies: Vec<PolicyDraft>,
     /// Devices to register when they are missing.

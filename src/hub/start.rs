@@ -11,7 +11,7 @@ use super::engine::{EngineHandle, EngineOptions};
 use super::hosts::{self, HubAddress};
 use super::http::{self, HttpState};
 use super::listen::{ListenError, Port, listen};
-use super::mqtt::{self, DeviceEdge, Telemetry, WebSocketBytes};
+use super::mqtt::{self, DeviceEdge, Tap, TapError, Telemetry, WebSocketBytes};
 use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
 use super::registry::{Authentication, Identity, IdentityDraft};
@@ -42,6 +42,9 @@ pub enum HubStartError {
     /// A CA of devices cannot be used.
     #[error("--trust-ca: {0}")]
     TrustCa(#[source] TlsError),
+    /// The telemetry tap cannot be opened.
+    #[error("--telemetry-tap: {0}")]
+    Tap(#[from] TapError),
     /// No key can be made.
     #[error(transparent)]
     Keys(#[from] NoRandomness),
@@ -76,6 +79,7 @@ impl Hub {
         address(config.https_port, config.mqtt_port).service_host()?;
         let drafts = Policies::drafts(&config.policies)?;
         let client_cas = ClientCas::from_pem_files(&config.trust_cas).map_err(HubStartError::TrustCa)?;
+        let tap = config.telemetry_tap.clone().map(Tap::open).transpose()?;
         let https = listen(&config.listen, Port::Https, config.https_port)?;
         let mqtt = listen(&config.listen, Port::Mqtt, config.mqtt_port)?;
         let address = address(https.port, mqtt.port);
@@ -101,7 +105,7 @@ impl Hub {
 
         let stop = CancellationToken::new();
         let mut edges = JoinSet::new();
-        let telemetry = Arc::new(Telemetry::default());
+        let telemetry = Arc::new(Telemetry::with_tap(tap));
         let edge = Arc::new(DeviceEdge::new(
             engine.clone(),
             Arc::clone(&policies),
@@ -161,6 +165,7 @@ impl Hub {
                 tracing::error!(target: "iotjob::hub", %error, "an edge ended badly");
             }
         }
+        self.telemetry.finish().await;
         self.engine.stop().await;
     }
 }

@@ -170,6 +170,7 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         data: None,
         ca: CaPlace::Memory,
         trust_cas: Vec::new(),
+        telemetry_tap: None,
         policies: Vec::new(),
         devices: Vec::new(),
         clock,

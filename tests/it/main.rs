@@ -10,6 +10,7 @@ mod python_pair;
 mod refusals;
 mod restart;
 mod support;
+mod telemetry_tap;
 mod tidy;
 mod validate;
 mod websocket;

@@ -55,7 +55,7 @@ async fn a_device_on_a_websocket_is_a_device_like_any_other() {
 // conformance: DEVICE.md 1.1: the WebSocket path is matched without its query
 // conformance: CLIENTS.md 2.3: permessage-deflate is declined
 #[tokio::test]
-async fn the_path_counts_without_its_query_and_http_1_1_beside_h2() {
+async fn the_path_counts_without_its_query_with_and_without_alpn() {
     let hub = start_hub(&[]).await;
     for (alpn, path) in
         [(&[][..], "/$iothub/websocket?iothub-no-client-cert=true"), (&["http/1.1"], PATH), (&["http/1.1", "h2"], PATH)]

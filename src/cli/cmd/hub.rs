@@ -69,6 +69,10 @@ pub struct HubServeArgs {
     /// File of PEM certificates of CAs that may vouch for devices of the type certificateAuthority; may be repeated
     #[arg(long = "trust-ca", value_name = "FILE")]
     pub trust_cas: Vec<PathBuf>,
+    /// File to append every device-to-cloud message to, as JSON lines with deviceId, moduleId, bag and body (base64). A device
+    /// whose message has to wait for the file waits for its PUBACK
+    #[arg(long, value_name = "FILE")]
+    pub telemetry_tap: Option<PathBuf>,
 }
 
 /// `iotjob hub env`.
@@ -168,6 +172,7 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
         data: args.data,
         ca: CaPlace::Folder(ca),
         trust_cas: args.trust_cas,
+        telemetry_tap: args.telemetry_tap,
         policies: args.policies,
         devices: args.devices,
         clock,
@@ -276,6 +281,7 @@ fn start_failure(error: &HubStartError) -> Failure {
     match error {
         HubStartError::HostName(_)
         | HubStartError::TrustCa(_)
+        | HubStartError::Tap(_)
         | HubStartError::Policies(_)
         | HubStartError::Listen(ListenError::InUse { .. })
         | HubStartError::Store(StoreError::InUse { .. }) => Failure::usage(text),

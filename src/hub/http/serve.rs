@@ -10,9 +10,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::ServerConfig;
@@ -21,12 +21,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::websocket::Handover;
 use crate::hub::accept::serve_tls;
-use crate::model::limits::HTTP_HEAD_S_MAX;
+use crate::model::limits::{HTTP_2_PING_S, HTTP_2_PONG_S_MAX, HTTP_2_STREAMS_MAX, HTTP_HEAD_S_MAX};
+
+/// What TLS calls HTTP/2.
+const HTTP_2: &[u8] = b"h2";
 
 /// What a connection of the HTTPS port is: every client is TLS over TCP.
 type Connection = TlsStream<TcpStream>;
 
-/// Serves `router` on every socket until `stop`, and names HTTP/1.1 to clients that ask; answers under way are finished within the accept loop's drain time.
+/// Serves `router` on every socket until `stop`, over HTTP/2 with clients that name it in TLS (ALPN) and HTTP/1.1 with all others; answers under way are finished within the accept loop's drain time.
 ///
 /// A connection that is upgraded goes on as `websocket`, which takes what HTTP read past its own end and is to watch the same `stop`.
 pub async fn serve<W, F>(
@@ -40,11 +43,15 @@ pub async fn serve<W, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let mut tls = ServerConfig::clone(&tls);
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // In this order of preference; a client that wants a WebSocket names only the second.
+    tls.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
     let connection_stop = stop.clone();
     serve_tls(sockets, Arc::new(tls), stop, move |stream, peer| {
         let (router, websocket, stop) = (router.clone(), websocket.clone(), connection_stop.clone());
         async move {
+            if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
+                return Box::pin(serve_http2(stream, peer, router, stop)).await;
+            }
             // Boxed and gone before the second part begins: a device that is connected pays for one of the two.
             let upgraded = Box::pin(serve_http1(stream, peer, router, stop)).await;
             if let Some((stream, read_ahead)) = upgraded {
@@ -84,6 +91,27 @@ async fn serve_http1(
     let upgraded = handover.take()?.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
     Some((parts.io.into_inner(), parts.read_buf))
+}
+
+/// Serves one connection of HTTP/2, requests side by side, until the peer leaves or answers no pings, or `stop`.
+async fn serve_http2(stream: Connection, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(HTTP_2_PING_S))
+        .keep_alive_timeout(Duration::from_secs(HTTP_2_PONG_S_MAX))
+        .max_concurrent_streams(HTTP_2_STREAMS_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "an HTTP/2 connection broke off");
+    }
 }
 
 /// The router, with the connection's handover within reach of each request.

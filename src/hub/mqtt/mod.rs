@@ -14,10 +14,12 @@ mod open;
 mod session;
 mod stream;
 mod takeovers;
+mod tap;
 mod telemetry;
 mod websocket;
 
 pub use edge::{DeviceEdge, serve};
 pub use stream::DeviceStream;
+pub use tap::{Tap, TapError};
 pub use telemetry::{Telemetry, TelemetryMessage};
 pub use websocket::WebSocketBytes;

@@ -42,6 +42,7 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         data: None,
         ca: CaPlace::Memory,
         trust_cas: Vec::new(),
+        telemetry_tap: None,
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
         clock: Clock::system(),
