@@ -83,6 +83,7 @@ fn main() {
         .unwrap();
     let applied = applying.elapsed();
     assert!(apply.status.success(), "apply ended with {}", apply.status);
+    let (hub_after, fleet_after) = (resident_bytes(hub.0.id()), resident_bytes(fleet.0.id()));
     let ended = String::from_utf8_lossy(&apply.stdout).lines().last().unwrap().to_owned();
     let run_id = serde_json::from_str::<Value>(&ended).unwrap()["runId"].as_str().unwrap().to_owned();
     let job = status(&run_id, &connection_string, &ca_file);
@@ -95,6 +96,11 @@ fn main() {
     println!("hub, idle                            {:.1} MiB", mebi(hub_idle));
     println!("hub, for each connected device       {:.1} KiB", kibi_each(hub_loaded - hub_idle, devices));
     println!("devices' process, for each device    {:.1} KiB", kibi_each(fleet_loaded, devices));
+    println!(
+        "the same after the job               {:.1} KiB and {:.1} KiB",
+        kibi_each(hub_after - hub_idle, devices),
+        kibi_each(fleet_after, devices)
+    );
     println!("job's last line                      {ended}");
 }
 

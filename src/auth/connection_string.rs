@@ -401,6 +401,7 @@ mod tests {
         assert_eq!((parsed.proof.key(), parsed.expose().as_str()), (None, certificate));
     }
 
+    // conformance: DEVICE.md 5: keys of connection strings are read in any case, and a trailing `;` is let pass
     #[test]
     fn case_and_a_trailing_semicolon_mean_nothing() {
         let text = format!("hostname=h;DEVICEID=d;sharedaccesskey={KEY};");

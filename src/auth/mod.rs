@@ -1,9 +1,10 @@
-//! Connection strings and shared access signatures, for client, device and hub alike.
+//! Connection strings and shared access signatures, for client, device and hub alike; signed web tokens for the hub.
 //!
 //! Pure: no I/O and no clock of its own. It does not decide who may do what; it says what a token proves.
 
 mod connection_string;
 mod host;
+mod jwt;
 mod keys;
 mod rights;
 mod sas;
@@ -14,6 +15,7 @@ pub use connection_string::{
     parse, parse_device, parse_service,
 };
 pub use host::{HubHost, InvalidHost};
+pub use jwt::{JwtError, KeySet, KeySetError};
 pub use keys::{NoRandomness, generate_key, generate_key_pair};
 pub use rights::{DefaultPolicy, Right, Rights, UnknownRight};
 pub use sas::{ParsedSas, SasError, SasToken};

@@ -256,6 +256,7 @@ mod tests {
         ),
     ];
 
+    // conformance: DEVICE.md 1.3: signatures agree with the known vectors
     #[test]
     fn signs_the_known_vectors() {
         for (resource, sr, sig, policy) in VECTORS {
@@ -269,6 +270,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 2.2: sr encoded or not, fields in any order, a raw `/` in sig: the signature is checked over sr as received
     #[test]
     fn accepts_what_the_sdks_send() {
         let raw_sr = "SharedAccessSignature sr=0ne000A247E/registrations/dev1&sig=t6eWr5zp9WxNswl%2BpyDOlkiB0KzF31r6sCr6EpEvZM4%3D&se=1900000000";

@@ -85,6 +85,7 @@ impl AcceptedHosts {
 mod tests {
     use super::*;
 
+    // conformance: DEVICE.md 1.3: a token covers what lies below its resource, by whole segments
     #[test]
     fn a_prefix_covers_by_whole_segments() {
         let required = Resource::parse("h/devices/dev1/modules/m");

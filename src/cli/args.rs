@@ -13,7 +13,7 @@ use super::cmd::results::ResultsArgs;
 use super::cmd::status::StatusArgs;
 use super::cmd::validate::ValidateArgs;
 use super::cmd::watch::WatchArgs;
-use super::exit;
+use super::help;
 
 /// Device jobs as code for Azure IoT Hub.
 #[derive(Debug, Parser)]
@@ -21,11 +21,7 @@ use super::exit;
     name = "iotjob",
     version = VERSION,
     about = "Device jobs as code for Azure IoT Hub",
-    long_about = "Device jobs as code for Azure IoT Hub.\n\n\
-        Write a job for a fleet in YAML, check it, apply it so that it happens once, and get an honest answer for \
-        every device. With --local, or against `iotjob hub`, all of it runs on a laptop.",
-    after_long_help = exit::help_table(),
-    propagate_version = true,
+    after_help = help::program(),
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -46,13 +42,21 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("IOTJOB_COMMIT
 #[derive(Debug, Clone, clap::Args)]
 pub struct GlobalArgs {
     /// Say more on stderr; twice for everything
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = 900, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// Say only what went wrong
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 901)]
     pub quiet: bool,
-    /// When to use colour; NO_COLOR in the environment means never
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    /// When to use colour; NO_COLOR means never
+    #[arg(
+        long,
+        global = true,
+        display_order = 902,
+        value_enum,
+        default_value_t = ColorChoice::Auto,
+        hide_possible_values = true,
+        value_name = "auto|always|never"
+    )]
     pub color: ColorChoice,
 }
 
@@ -80,30 +84,39 @@ pub enum OutputFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check manifests offline: the schema, the service's limits, the query's grammar
+    #[command(after_help = help::validate())]
     Validate(ValidateArgs),
     /// Do what manifests say, once, and tell how every device took it
+    #[command(after_help = help::apply())]
     Apply(Box<ApplyArgs>),
     /// Follow a job of the hub to its end
+    #[command(after_help = help::watch())]
     Watch(Box<WatchArgs>),
     /// List the hub's jobs
+    #[command(after_help = help::list())]
     List(ListArgs),
     /// Show where a job stands
+    #[command(after_help = help::status())]
     Status(StatusArgs),
     /// Show what a job did on each device
+    #[command(after_help = help::results())]
     Results(ResultsArgs),
     /// Cancel a job that has not begun
+    #[command(after_help = help::cancel())]
     Cancel(CancelArgs),
     /// Query twins, modules and device jobs
+    #[command(after_help = help::query())]
     Query(QueryArgs),
     /// Print the JSON Schema of manifests
+    #[command(after_help = help::schema())]
     Schema,
     /// Write a commented manifest to start from
+    #[command(after_help = help::init())]
     Init(InitArgs),
     /// Simulate devices: one by its connection string, or a fleet of a hub
+    #[command(after_help = help::device())]
     Device(Box<DeviceArgs>),
     /// Run a local IoT hub until Ctrl-C
-    ///
-    /// Serves the service API over HTTPS and devices over MQTT, prints connection strings and the CA to trust, and says in
-    /// its log what it refused and why. Without --data it forgets everything when it stops.
+    #[command(after_help = help::hub())]
     Hub(HubArgs),
 }

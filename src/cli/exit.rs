@@ -81,7 +81,19 @@ impl Exit {
         }
     }
 
-    /// What the number means, for help and README.
+    /// What the number means in a few words, for help; [`Exit::meaning`] has the cases.
+    #[must_use]
+    pub fn brief(self) -> &'static str {
+        match self {
+            Self::Success => "everything asked for is true",
+            Self::Usage => "wrong usage, no hub named, or something named that is not there",
+            Self::HubUnavailable => "the hub cannot be reached or keeps refusing",
+            Self::DevicesFailed => "the run ended and some device did not succeed",
+            _ => self.meaning(),
+        }
+    }
+
+    /// What the number means, for the README.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
@@ -111,13 +123,6 @@ impl Exit {
     pub fn of_runs(exits: &[Self]) -> Self {
         Self::BY_WEIGHT.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Self::Success)
     }
-}
-
-/// The table at the end of `iotjob --help`.
-#[must_use]
-pub fn help_table() -> String {
-    let rows: Vec<String> = Exit::ALL.iter().map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning())).collect();
-    format!("Exit codes:\n{}", rows.join("\n"))
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ const REMINDER: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Which hub")]
 pub struct HubArgs {
-    /// Service connection string of the hub, or @FILE to read it from a file. Better set IOTHUB_CONNECTION_STRING: other
-    /// users of the machine can see arguments [env: IOTHUB_CONNECTION_STRING]
+    /// Service connection string of the hub, or @FILE to read it from a file. Other users of the machine can see
+    /// arguments: better set IOTHUB_CONNECTION_STRING
     #[arg(long, value_name = "STRING")]
     hub_connection_string: Option<SecretArg>,
     /// Host name of the hub, with Entra ID [env: IOTHUB_HOST]
@@ -121,7 +121,10 @@ impl HubArgs {
         let Some(given) = given else {
             return Err(if variable(HOST_VARIABLE).is_some() { entra_is_missing() } else { no_hub() });
         };
-        let parsed = parse_service(&given.reveal()?).map_err(|error| Failure::usage(error.to_string()))?;
+        let parsed = parse_service(&given.reveal()?).map_err(|error| {
+            Failure::usage(error.to_string())
+                .hint("it reads HostName=...;SharedAccessKeyName=...;SharedAccessKey=..., in quotes for the shell")
+        })?;
         for key in &parsed.unknown_keys {
             printer.warn(&format!("`{key}` in the connection string means nothing here"));
         }
@@ -156,7 +159,7 @@ impl HubArgs {
 fn no_hub() -> Failure {
     Failure::usage("no hub is named")
         .hint(format!("set {CONNECTION_STRING_VARIABLE} to the hub's service connection string, or to @FILE"))
-        .hint("`plan` and `apply` take --local instead: a hub and devices inside the process")
+        .hint("`iotjob hub` runs one on this machine; `iotjob apply --local` brings its own")
 }
 
 fn entra_is_missing() -> Failure {

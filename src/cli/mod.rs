@@ -10,6 +10,8 @@ pub mod args;
 pub mod cmd;
 pub mod exit;
 pub mod failure;
+pub mod help;
+mod hub_env;
 pub mod hub_target;
 pub mod local_hub;
 pub mod printer;
@@ -45,7 +47,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let printer = Printer::from_args(&args.global);
-    trace::start(&args.global, audience(&args.command));
+    trace::start(&args.global, audience(&args.command), &printer);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&printer, &Failure::unexpected(format!("no runtime could be started: {error}"))),
@@ -54,7 +56,12 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // Blocking reads of standard input must not hold up the end.
     runtime.shutdown_background();
     match outcome {
-        Ok(Ok(exit)) => exit,
+        Ok(Ok(exit)) => match printer.data_lost() {
+            Some(error) => {
+                report(&printer, &Failure::unexpected(format!("standard output takes no more data: {error}")))
+            }
+            None => exit,
+        },
         Ok(Err(failure)) => report(&printer, &failure),
         // The panic hook has printed where and why.
         Err(_) => Exit::Unexpected,

@@ -1,8 +1,7 @@
 //! The only place that writes to stdout and stderr: data to the one, words to the other.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
@@ -25,8 +24,8 @@ pub struct Printer {
     volume: Volume,
     colour: Colour,
     stderr_is_terminal: bool,
-    /// Set when the reader of stdout has gone (`| head`): not an error, but nothing more is written.
-    stdout_closed: Arc<AtomicBool>,
+    /// Why stdout takes nothing more, once it does not.
+    stdout_end: Arc<OnceLock<io::Error>>,
     /// The bars on the screen: they make room for every line.
     bars: MultiProgress,
 }
@@ -55,23 +54,30 @@ impl Printer {
             volume,
             colour: Colour { stdout: colour_on(io::stdout().is_terminal()), stderr: colour_on(stderr_is_terminal) },
             stderr_is_terminal,
-            stdout_closed: Arc::default(),
+            stdout_end: Arc::default(),
             bars: MultiProgress::with_draw_target(target),
         }
     }
 
-    /// Writes a line of data to stdout.
+    /// Writes a line of data to stdout. When that fails, nothing more is written; see [`Printer::data_lost`].
     pub fn data(&self, line: &str) {
-        if self.stdout_closed.load(Ordering::Relaxed) {
+        if self.stdout_end.get().is_some() {
             return;
         }
         let written = self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
             writeln!(stdout, "{line}").and_then(|()| stdout.flush())
         });
-        if written.is_err() {
-            self.stdout_closed.store(true, Ordering::Relaxed);
+        if let Err(error) = written {
+            // Whoever was first has said why.
+            let _ = self.stdout_end.set(error);
         }
+    }
+
+    /// Why data could not be written. A reader that has gone (`| head`) has what it wanted: nothing is lost then.
+    #[must_use]
+    pub fn data_lost(&self) -> Option<&io::Error> {
+        self.stdout_end.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
     /// Says something to the person at the terminal; `--quiet` silences it.
@@ -91,6 +97,14 @@ impl Printer {
     pub fn stderr_line(&self, line: &str) {
         // There is nobody left to tell when stderr is gone.
         let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "{line}"));
+    }
+
+    /// Writes to stderr, above what is drawn there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn stderr_bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        self.bars.suspend(|| io::stderr().lock().write_all(bytes))
     }
 
     /// Shows a failure with its hints.

@@ -18,8 +18,9 @@ use crate::tls::{CertificateTrouble, ServerName};
 /// Packets over TLS over TCP.
 pub(super) type Link = PacketStream<TlsStream<TcpStream>>;
 
-/// Dials and shakes hands, within [`CONNECT_PACKET_S_MAX`].
-pub(super) async fn open(endpoint: &Endpoint) -> Result<Link, LossReason> {
+/// Dials and shakes hands, within [`CONNECT_PACKET_S_MAX`]. The link is in a box, since a task keeps room for each place
+/// that a value passes through, and a link has a kilobyte.
+pub(super) async fn open(endpoint: &Endpoint) -> Result<Box<Link>, LossReason> {
     let patience = Duration::from_secs(CONNECT_PACKET_S_MAX);
     match timeout(patience, dial(endpoint)).await {
         Ok(opened) => opened,
@@ -27,7 +28,7 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<Link, LossReason> {
     }
 }
 
-async fn dial(endpoint: &Endpoint) -> Result<Link, LossReason> {
+async fn dial(endpoint: &Endpoint) -> Result<Box<Link>, LossReason> {
     let name = ServerName::try_from(endpoint.dial_host.clone())
         .map_err(|_| LossReason::Untrusted(format!("`{}` is no name that a certificate holds", endpoint.dial_host)))?;
     let tcp = TcpStream::connect((endpoint.dial_host.as_str(), endpoint.dial_port))
@@ -41,7 +42,7 @@ async fn dial(endpoint: &Endpoint) -> Result<Link, LossReason> {
             None => unreachable(endpoint, &error),
         }
     })?;
-    Ok(PacketStream::new(tls))
+    Ok(Box::new(PacketStream::new(tls)))
 }
 
 fn unreachable(endpoint: &Endpoint, error: &io::Error) -> LossReason {

@@ -9,31 +9,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::{self, AlertDescription, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::limits::{ACCEPT_PAUSE_MS, CONNECT_PACKET_S_MAX, DRAIN_S_MAX, HANDSHAKES_MAX};
 
+/// A connection after its handshake. In a box, since a task keeps room for each place that a value passes through, and
+/// this one has a kilobyte.
+pub type Accepted = Box<TlsStream<TcpStream>>;
+
 /// Accepts TLS connections on every socket and runs `serve` for each, until `stop`.
 ///
-/// At most [`HANDSHAKES_MAX`] handshakes run at a time; further connections wait in the kernel's backlog. Each has
-/// [`CONNECT_PACKET_S_MAX`] seconds. After `stop` no connection is taken any more; `serve` is to watch the same token
+/// At most [`HANDSHAKES_MAX`] handshakes run at a time. A connection takes part in that once its whole ClientHello is
+/// there, so that those who never say it keep nobody out. Each has [`CONNECT_PACKET_S_MAX`] seconds for its ClientHello
+/// and as many for the rest. After `stop` no connection is taken any more; `serve` is to watch the same token
 /// and end by itself, and what is left after [`DRAIN_S_MAX`] seconds is dropped. Returns when nothing runs any more.
 pub async fn serve_tls<S, F>(sockets: Vec<TcpListener>, config: Arc<ServerConfig>, stop: CancellationToken, serve: S)
 where
-    S: Fn(TlsStream<TcpStream>, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(Accepted, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let acceptor = TlsAcceptor::from(config);
     let slots = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let mut loops = JoinSet::new();
     for socket in sockets {
-        loops.spawn(accept_loop(socket, acceptor.clone(), Arc::clone(&slots), stop.clone(), serve.clone()));
+        loops.spawn(accept_loop(socket, Arc::clone(&config), Arc::clone(&slots), stop.clone(), serve.clone()));
     }
     while let Some(ended) = loops.join_next().await {
         report(ended);
@@ -43,12 +48,12 @@ where
 /// Accepts on one socket until `stop`, then waits for its connections.
 async fn accept_loop<S, F>(
     socket: TcpListener,
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     slots: Arc<Semaphore>,
     stop: CancellationToken,
     serve: S,
 ) where
-    S: Fn(TlsStream<TcpStream>, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(Accepted, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -61,14 +66,16 @@ async fn accept_loop<S, F>(
                 report(ended);
                 continue;
             }
-            accepted = accept(&socket, &slots) => accepted,
+            accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, peer, slot)) => {
+            Ok((tcp, peer)) => {
                 warned = false;
-                let (acceptor, stop, serve) = (acceptor.clone(), stop.clone(), serve.clone());
+                let (config, slots) = (Arc::clone(&config), Arc::clone(&slots));
+                let (stop, serve) = (stop.clone(), serve.clone());
                 connections.spawn(async move {
-                    let handshake = shake_hands(&acceptor, tcp, peer, slot);
+                    // On the heap, and gone with the handshake: the rest of a task is there as long as its connection.
+                    let handshake = Box::pin(shake_hands(config, tcp, peer, slots));
                     let stream = tokio::select! {
                         stream = handshake => stream,
                         () = stop.cancelled() => None,
@@ -97,16 +104,6 @@ async fn accept_loop<S, F>(
     drain(connections).await;
 }
 
-/// Waits for a free slot, then for a connection. Cancel-safe.
-async fn accept(
-    socket: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
-    let (tcp, peer) = socket.accept().await?;
-    Ok((tcp, peer, slot))
-}
-
 /// Errors of accept(2) that say something about one peer and nothing about the socket.
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
@@ -126,19 +123,27 @@ fn remedy(error: &io::Error) -> &'static str {
 
 /// Does the TLS handshake in bounded time; a failure is logged with its likely cause.
 async fn shake_hands(
-    acceptor: &TlsAcceptor,
+    config: Arc<ServerConfig>,
     tcp: TcpStream,
     peer: SocketAddr,
-    slot: OwnedSemaphorePermit,
-) -> Option<TlsStream<TcpStream>> {
+    slots: Arc<Semaphore>,
+) -> Option<Accepted> {
     // Requests and answers are small and wait for each other: Nagle's algorithm would add 40 ms to each.
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot switch Nagle's algorithm off");
     }
-    let outcome = timeout(Duration::from_secs(CONNECT_PACKET_S_MAX), acceptor.accept(tcp)).await;
-    drop(slot);
+    let patience = Duration::from_secs(CONNECT_PACKET_S_MAX);
+    let hello = timeout(patience, LazyConfigAcceptor::new(Acceptor::default(), tcp)).await;
+    let outcome = match hello {
+        Ok(Ok(hello)) => {
+            let _slot = slots.acquire().await.expect("the semaphore is never closed");
+            timeout(patience, hello.into_stream(config)).await
+        }
+        Ok(Err(error)) => Ok(Err(error)),
+        Err(late) => Err(late),
+    };
     match outcome {
-        Ok(Ok(stream)) => Some(stream),
+        Ok(Ok(stream)) => Some(Box::new(stream)),
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             tracing::debug!(%peer, "the peer closed the connection during the TLS handshake");
             None

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::entra::EntraTrust;
 use super::policies::PolicyDraft;
 use crate::model::{Clock, DeviceId, Rng};
 
@@ -56,6 +57,8 @@ pub struct HubConfig {
     pub telemetry_tap: Option<PathBuf>,
     /// Policies besides the service's own five.
     pub policies: Vec<PolicyDraft>,
+    /// Whose Entra ID tokens to take; none refuses them all.
+    pub entra: Option<EntraTrust>,
     /// Devices to register when they are missing.
     pub devices: Vec<DeviceId>,
     /// The one clock.

@@ -120,6 +120,7 @@ mod tests {
         (address.service_string(&policy).unwrap().expose(), device)
     }
 
+    // conformance: REST.md 2.1: the hub prints connection strings of policies and devices
     #[test]
     fn strings_carry_a_port_unless_it_is_the_usual_one() {
         let key = "AQEBAQEBAQEBAQEBAQEBAQ==";

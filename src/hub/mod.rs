@@ -10,6 +10,7 @@
 pub mod accept;
 pub mod config;
 pub mod engine;
+pub mod entra;
 pub mod error;
 pub mod hosts;
 pub mod http;

@@ -120,7 +120,14 @@ impl Hub {
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
             mqtt::serve(stream, peer, Arc::clone(&device_edge), device_stop.clone())
         }));
-        let state = HttpState { engine: engine.clone(), policies, hosts, clock: config.clock, rng: config.rng };
+        let state = HttpState {
+            engine: engine.clone(),
+            policies,
+            entra: config.entra.map(Arc::new),
+            hosts,
+            clock: config.clock,
+            rng: config.rng,
+        };
         let websocket_stop = stop.clone();
         let websocket = move |stream, read_ahead, peer| {
             let (edge, stop) = (Arc::clone(&edge), websocket_stop.clone());

@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use crate::auth::{ConnectionStringError, HubHost, parse_service};
 use crate::client::{BulkFailure, ClientError, HubClient, HubClientConfig, NewDevice, Notify, Patience};
 use crate::device::{
-    Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, Ramp,
-    UnfitForMqtt,
+    Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule,
+    Ramp, UnfitForMqtt,
 };
 use crate::hub::{CaPlace, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
-use crate::manifest::Manifest;
-use crate::model::{Clock, Rng, TwinId};
+use crate::manifest::{Action, Manifest};
+use crate::model::{Clock, MethodName, Rng, TwinId};
 use crate::tls::{TlsError, TrustAnchors, client_config};
 
 pub use census::{CensusError, Resident, census};
@@ -28,6 +28,10 @@ const SERVICE_POLICY: &str = "iothubowner";
 const DEVICE_POLICY: &str = "device";
 /// Events of the fleet that may wait to be looked at.
 const EVENTS_MAX: usize = 1_024;
+/// How long a device takes to answer a method: at least so long,
+const ANSWER_DELAY_MIN: Duration = Duration::from_millis(200);
+/// and up to so much longer, each device in its own time, as real ones do: else there is nothing to watch.
+const ANSWER_DELAY_SPREAD: Duration = Duration::from_millis(1_300);
 /// How long the whole fleet may take to come up before something is wrong.
 const FLEET_START_MAX: Duration = Duration::from_secs(120);
 
@@ -111,7 +115,7 @@ impl Local {
             return Err(LocalError::NoRoom { wanted: residents.len(), max });
         }
         let hub = Hub::start(hub_config(clock.clone(), rng.clone())).await?;
-        match Self::populate(&hub, &residents, clock, rng, notify).await {
+        match Self::populate(&hub, &residents, &methods(manifests), clock, rng, notify).await {
             Ok((fleet, client)) => Ok(Self { hub, fleet, client, devices: residents.len() }),
             Err(error) => {
                 hub.stop().await;
@@ -123,6 +127,7 @@ impl Local {
     async fn populate(
         hub: &Hub,
         residents: &[Resident],
+        methods: &[MethodName],
         clock: Clock,
         rng: Rng,
         notify: Notify,
@@ -137,7 +142,7 @@ impl Local {
             notify: Some(notify),
         })?;
         register(&client, residents).await?;
-        let configs = device_configs(hub.ready(), residents, &trust)?;
+        let configs = device_configs(hub.ready(), residents, methods, &trust, &rng)?;
         let fleet = start_fleet(configs, FleetOptions { clock, rng, ramp: Ramp::AtOnce }).await?;
         Ok((fleet, client))
     }
@@ -171,6 +176,7 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         ca: CaPlace::Memory,
         trust_cas: Vec::new(),
         telemetry_tap: None,
+        entra: None,
         policies: Vec::new(),
         devices: Vec::new(),
         clock,
@@ -193,24 +199,40 @@ async fn register(client: &HubClient, residents: &[Resident]) -> Result<(), Loca
     }
 }
 
+/// The methods that the manifests call.
+fn methods(manifests: &[Manifest]) -> Vec<MethodName> {
+    let called = manifests.iter().filter_map(|manifest| match &manifest.action {
+        Action::Method { name, .. } => Some(name.clone()),
+        Action::Twin { .. } => None,
+    });
+    called.collect()
+}
+
+/// Answers each method with 200 and what was called, after a while; reports what the census wants.
+fn behaviour(resident: &Resident, methods: &[MethodName], rng: &Rng) -> Behaviour {
+    let delay = ANSWER_DELAY_MIN + ANSWER_DELAY_SPREAD.mul_f64(rng.fraction());
+    let rule = MethodRule { status: 200, payload: None, delay };
+    Behaviour {
+        methods: methods.iter().map(|name| (name.to_string(), rule.clone())).collect(),
+        reported: Some(resident.reported.clone()).filter(|reported| !reported.is_empty()),
+    }
+}
+
 fn device_configs(
     ready: &ReadyInfo,
     residents: &[Resident],
+    methods: &[MethodName],
     trust: &TrustAnchors,
+    rng: &Rng,
 ) -> Result<Vec<DeviceConfig>, LocalError> {
     let string = parse_service(policy(ready, DEVICE_POLICY))?.value;
     let host = HubHost { name: ready.host_name.clone(), port: None };
     let endpoint = Arc::new(Endpoint::of_hub(&host, ready.mqtt_port, Arc::new(client_config(trust)?)));
     let credentials = Credentials::PolicyKey { policy: string.policy.into(), key: Arc::new(string.key) };
-    let silent = Arc::new(Behaviour::default());
     residents
         .iter()
         .map(|resident| {
-            let behaviour = if resident.reported.is_empty() {
-                Arc::clone(&silent)
-            } else {
-                Arc::new(Behaviour { reported: Some(resident.reported.clone()), ..Behaviour::default() })
-            };
+            let behaviour = Arc::new(behaviour(resident, methods, rng));
             let id = TwinId::device(resident.id.clone());
             Ok(DeviceConfig::new(Arc::clone(&endpoint), id, credentials.clone(), behaviour)?)
         })

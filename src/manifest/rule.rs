@@ -533,7 +533,7 @@ pub enum ProblemKind {
         hours: i64,
     },
     /// The start has passed.
-    #[error("the start lies {minutes} minutes in the past")]
+    #[error("the start lies {} in the past", in_words(*minutes))]
     #[diagnostic(code(iotjob::manifest::start_past), help("write a later time, or `now`"))]
     StartPast {
         /// Minutes since.
@@ -546,5 +546,14 @@ impl ProblemKind {
     #[must_use]
     pub fn code_text(&self) -> String {
         self.code().map(|code| code.to_string()).unwrap_or_default()
+    }
+}
+
+/// A span as people say it: minutes, then hours, then days; the larger unit once there are two of it.
+fn in_words(minutes: i64) -> String {
+    match minutes {
+        0..120 => format!("{minutes} minutes"),
+        120..2_880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
     }
 }

@@ -42,6 +42,10 @@ error_codes! {
     EtagDoesNotMatch = 400_023,
     /// The connection gave way to a new one of the same identity.
     ConnectionForcefullyClosedOnNewConnection = 400_027,
+    /// A parent or scope that does not fit the device.
+    InvalidDeviceScope = 400_028,
+    /// Keys of some devices could not be regenerated.
+    BulkRegenerateDeviceKeyOperationFailure = 400_036,
     /// No hub of that name.
     IotHubNotFound = 401_001,
     /// No token, a wrong one, or one without the right.
@@ -128,6 +132,7 @@ impl ErrorCode {
 mod tests {
     use super::*;
 
+    // conformance: REST.md 3.2: names, numbers and statuses of errors agree
     #[test]
     fn names_numbers_and_statuses_agree() {
         for &code in ErrorCode::ALL {

@@ -126,6 +126,7 @@ text_id!(
     ModuleId, "module id", ID_CHARS_MAX, is_identity_char, IDENTITY_CHARS
 );
 text_id!(
+    // conformance-choice: REST.md 4.3: upper-case letters are taken in job ids
     /// Id of a job on the hub: 1–64 ASCII letters, digits and dashes (REST.md 4.3).
     JobId, "job id", JOB_ID_CHARS_MAX, |c: char| c.is_ascii_alphanumeric() || c == '-', "ASCII letters, digits and -"
 );
@@ -179,6 +180,7 @@ impl fmt::Display for TwinId {
 mod tests {
     use super::*;
 
+    // conformance: REST.md 8.1: device ids take the characters of the service, 128 at most
     #[test]
     fn device_ids_take_the_service_set_and_nothing_else() {
         for good in ["d", "a-B.9", "urn:di:x", "50%41", "a#b+c", "$edge'", &"x".repeat(128)] {
@@ -195,6 +197,7 @@ mod tests {
         assert!(!"door#1".parse::<DeviceId>().unwrap().fits_mqtt());
     }
 
+    // conformance: REST.md 4.3: job ids have 64 characters at most
     #[test]
     fn job_ids_are_at_most_64_characters() {
         assert!("lock-doors-0123456789ab".parse::<JobId>().is_ok());

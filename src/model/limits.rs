@@ -84,7 +84,7 @@ pub const KEEP_ALIVE_S_CAP: u64 = 1_767;
 pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 /// How long a new connection may take to finish TLS and send CONNECT, in seconds (ours; DEVICE.md 8.3).
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
-/// TLS handshakes under way at a time on one port; further connections wait in the backlog (ours).
+/// TLS handshakes under way at a time on one port; further connections wait with their ClientHello (ours).
 pub const HANDSHAKES_MAX: usize = 1_024;
 /// Pause after the system refused to hand out a connection, in milliseconds (ours).
 pub const ACCEPT_PAUSE_MS: u64 = 250;
@@ -129,6 +129,8 @@ pub const RECONNECT_MS_MAX: u64 = 60_000;
 pub const CONNECTION_LASTS_S: u64 = 30;
 /// Connections lost soon after they were made before a device says that something is odd (ours; DEVICE.md 1.9).
 pub const SHORT_CONNECTIONS_MAX: u32 = 3;
+/// Events of a fleet that are printed in one go (ours).
+pub const DEVICE_EVENTS_PRINTED_MAX: usize = 256;
 /// Method calls that a device has yet to answer; further ones get 503 at once (ours; DEVICE.md 2.7).
 pub const DEVICE_CALLS_MAX: usize = 64;
 /// Longest delay of a simulated method, in seconds (ours: past any time-out of the service).
@@ -157,8 +159,14 @@ pub const PROBLEMS_SHOWN_MAX: usize = 50;
 pub const SAS_LIFETIME_S: i64 = 3_600;
 /// How long before its end a SAS token is renewed, in seconds (ours, between Python's 120 and Node's 900).
 pub const SAS_RENEW_BEFORE_S: i64 = 300;
+// conformance-choice: DEVICE.md 1.7: a connection ends five minutes after its token
 /// Clock drift that a SAS check tolerates, in seconds (REST.md 2.2).
 pub const SAS_SKEW_S: i64 = 300;
+
+/// Longest Entra ID token that the hub reads, in bytes (ours; tokens with many groups have about 8 KiB).
+pub const BEARER_BYTES_MAX: usize = 16 * 1024;
+/// Largest file of an issuer's keys, in bytes (ours; Entra ID's has about 10 KiB).
+pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Commands that may wait for the hub's engine; callers wait for room (ours).
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
@@ -168,10 +176,17 @@ pub const ENGINE_BATCH_MAX: usize = 1_024;
 pub const ENGINE_TIMERS_MAX: usize = 1_024;
 /// Longest sleep of the hub's engine while a timer runs, in seconds (ours: the time of day may jump).
 pub const ENGINE_SLEEP_S_MAX: u64 = 1;
+/// Pages of its database file that the hub keeps in memory, in bytes (ours: the system caches the file as well).
+pub const STORE_CACHE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Pages that a hub whose database is memory keeps a second time, in bytes (ours: the upper levels of the trees).
+pub const STORE_MEMORY_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
+// conformance-choice: REST.md 8.2: 50 modules a device
 /// Modules of one device (REST.md 8.2).
 pub const MODULES_PER_DEVICE_MAX: usize = 50;
+// conformance-choice: REST.md 7: 100 calls to one device at a time, the next is 403
 /// Direct methods under way or waiting for one device (ours; REST.md 7 knows of a limit, not of the number).
 pub const DEVICE_METHODS_MAX: usize = 100;
+// conformance-deviation: REST.md 4.7: without a tier a thousand jobs may be open at a time, and there are no rates
 /// Jobs that have not ended, without a tier's own limit (ours).
 pub const JOBS_ACTIVE_MAX: usize = 1_000;
 /// Method calls that one job has under way at a time (ours).

@@ -229,6 +229,7 @@ mod tests {
         value.as_object().cloned().expect("the test wrote an object")
     }
 
+    // conformance: REST.md 6.4: null deletes, objects merge, everything else replaces
     #[test]
     fn null_deletes_objects_merge_the_rest_replaces() {
         let mut target = object(json!({"a": {"b": 1, "c": 2}, "d": [1], "e": 5}));
@@ -236,6 +237,7 @@ mod tests {
         assert_eq!(Value::Object(target), json!({"a": {"c": 2, "x": {}}, "d": [2, 3], "e": {"f": 1}}));
     }
 
+    // conformance: REST.md 6.5: keys, depth, integers, nulls in arrays and lengths are checked
     #[test]
     fn each_rule_is_found_with_its_place() {
         let bad = object(json!({
@@ -256,6 +258,7 @@ mod tests {
         assert!((PATCH_VIOLATIONS_MAX..PATCH_VIOLATIONS_MAX + 3).contains(&tags_violations(&bad).len()));
     }
 
+    // conformance: REST.md 6.5: ten levels, and integers to the edges of 52 bits
     #[test]
     fn a_scalar_may_sit_in_the_tenth_level_and_the_integer_edges_are_legal() {
         let good = object(json!({
@@ -265,6 +268,7 @@ mod tests {
         assert_eq!(desired_violations(&good), []);
     }
 
+    // conformance: REST.md 6.5: sizes count keys and values
     #[test]
     fn size_counts_keys_and_values_only() {
         let parts: Vec<String> = (0..2).map(|_| "x".repeat(4_095)).collect();

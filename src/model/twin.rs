@@ -81,7 +81,7 @@ impl Twin {
     /// The twin of a fresh identity.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        let section = || TwinProperties { values: JsonObject::new(), metadata: stamp(now, None), version: 1 };
+        let section = || TwinProperties { values: JsonObject::new(), metadata: stamp(now.into(), None), version: 1 };
         Self { etag: 1, version: 2, tags: JsonObject::new(), desired: section(), reported: section() }
     }
 
@@ -101,12 +101,27 @@ impl Twin {
         if let Some(tags) = patch.tags {
             let tags = tags.resolve(&self.tags);
             merge(&mut self.tags, &tags);
+            // conformance-choice: REST.md 6.3: a patch that changes nothing moves the versions all the same, and tags move `version`
             self.version += 1;
         }
         let desired = patch.desired?.resolve(&self.desired.values);
         self.desired.patch(&desired, now, Versioned::Yes);
         self.version += 1;
         Some(desired)
+    }
+
+    /// Takes the content that came with its identity's creation: no version moves, and the metadata says that it was
+    /// never updated since (REST.md 6.3).
+    pub fn fill(&mut self, content: TwinPatch) {
+        if let Some(tags) = content.tags {
+            let tags = tags.resolve(&self.tags);
+            merge(&mut self.tags, &tags);
+        }
+        if let Some(desired) = content.desired {
+            let desired = desired.resolve(&self.desired.values);
+            merge(&mut self.desired.values, &desired);
+            stamp_patch(&mut self.desired.metadata, &desired, &stamp(WireTime::Never, Some(self.desired.version)));
+        }
     }
 
     /// Merges a device's patch of its reported properties and gives the new `$version`.
@@ -141,7 +156,7 @@ impl TwinProperties {
         self.version += 1;
         merge(&mut self.values, patch);
         let version = (versioned == Versioned::Yes).then_some(self.version);
-        stamp_patch(&mut self.metadata, patch, &stamp(now, version));
+        stamp_patch(&mut self.metadata, patch, &stamp(now.into(), version));
     }
 
     /// The section as the service shows it: user keys, then `$metadata`, then `$version` (REST.md 6.3).
@@ -154,9 +169,9 @@ impl TwinProperties {
     }
 }
 
-fn stamp(now: Timestamp, version: Option<u64>) -> JsonObject {
+fn stamp(time: WireTime, version: Option<u64>) -> JsonObject {
     let mut stamp = JsonObject::new();
-    stamp.insert("$lastUpdated".to_owned(), Value::String(WireTime::At(now).to_string()));
+    stamp.insert("$lastUpdated".to_owned(), Value::String(time.to_string()));
     if let Some(version) = version {
         stamp.insert("$lastUpdatedVersion".to_owned(), version.into());
     }
@@ -198,6 +213,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    // conformance: REST.md 6.3: a fresh twin has version 2 and both $version 1
     #[test]
     fn a_fresh_twin_has_the_service_counters() {
         let twin = Twin::new(at(0));
@@ -205,6 +221,7 @@ mod tests {
         assert_eq!(twin.device_view(), json!({"desired": {"$version": 1}, "reported": {"$version": 1}}));
     }
 
+    // conformance: REST.md 6.3: a desired change moves etag, version and $version
     #[test]
     fn desired_moves_the_etag_and_reported_does_not() {
         let mut twin = Twin::new(at(0));
@@ -212,6 +229,23 @@ mod tests {
         assert_eq!((twin.etag, twin.version, twin.desired.version), (2, 3, 2));
         assert_eq!(twin.report(&object(json!({"b": 1})), at(2)), 2);
         assert_eq!((twin.etag, twin.version), (2, 4));
+    }
+
+    // conformance: DEVICE.md 2.9: a cleared or replaced section tells the device a null for each key that went
+    #[test]
+    fn first_content_moves_no_counter_and_was_never_updated() {
+        let mut twin = Twin::new(at(1));
+        twin.fill(TwinPatch {
+            desired: Some(object(json!({"a": 1})).into()),
+            tags: Some(object(json!({"t": 2})).into()),
+        });
+        assert_eq!((twin.etag, twin.version, twin.tags.len()), (1, 2, 1));
+        let never = json!({"$lastUpdated": "0001-01-01T00:00:00Z", "$lastUpdatedVersion": 1});
+        let document = twin.desired.document();
+        assert_eq!(
+            (&document["a"], &document["$version"], &document["$metadata"]["a"]),
+            (&json!(1), &json!(1), &never)
+        );
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub struct InvalidTime(String);
 impl FromStr for WireTime {
     type Err = InvalidTime;
 
+    // conformance-choice: REST.md 4.2: a startTime with a numeric offset is taken
     /// Reads ISO 8601 with `Z`, with an offset, or with no zone at all, which means UTC (REST.md 1.5, 4.2).
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
         if text.starts_with("0001-01-01T00:00:00") {
@@ -100,6 +101,7 @@ impl<'de> Deserialize<'de> for WireTime {
 mod tests {
     use super::*;
 
+    // conformance: REST.md 1.5: times have up to seven digits of a second, without trailing zeros
     #[test]
     fn fractions_are_trimmed_to_what_is_needed_and_seven_digits() {
         for (text, want) in [
@@ -113,6 +115,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 1.5: never is the year 1, not finished the year 9999
     #[test]
     fn sentinels_round_trip_and_are_no_times() {
         for (text, want) in

@@ -27,6 +27,7 @@ impl PropertyBag {
         bag
     }
 
+    // conformance-choice: DEVICE.md 2.4: of two properties of one name the last counts
     /// Sets a property, in place of an earlier one of that name.
     pub fn set(&mut self, key: &str, value: Option<&str>) {
         let value = value.map(str::to_owned);
@@ -87,6 +88,7 @@ mod tests {
 
     use super::*;
 
+    // conformance: DEVICE.md 2.4: property bags are percent-decoded, `$.ct` and its like are system properties
     #[test]
     fn reads_and_writes_what_the_python_sdk_sends() {
         let text = "%24.ct=application%2Fjson&%24.ce=utf-8&k%20%2F%26%3D%2B=v%20%C3%A9";
@@ -96,6 +98,7 @@ mod tests {
         assert_eq!(bag.to_string(), text);
     }
 
+    // conformance: DEVICE.md 2.4: a plus is a plus; a key without `=` is null, with it an empty text
     #[test]
     fn plus_is_a_plus_and_nothing_is_not_empty() {
         let bag = PropertyBag::parse("?a=1+1&b&c=&a=2+2");

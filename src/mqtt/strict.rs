@@ -37,6 +37,7 @@ pub enum FrameError {
     /// Neither `MQTT` nor its old name.
     #[error("the protocol's name is not MQTT")]
     ProtocolName,
+    // conformance-choice: DEVICE.md 1.10: protocol levels 3 and 5 are answered CONNACK 1
     /// MQTT, but not 3.1.1: to be answered with CONNACK 1.
     #[error("protocol level {level} is not MQTT 3.1.1 (level 4)")]
     ProtocolLevel {
@@ -70,6 +71,7 @@ pub enum FrameError {
         /// The packet's name.
         packet: &'static str,
     },
+    // conformance-choice: DEVICE.md 8.2: a password that is no UTF-8 closes without a CONNACK
     /// Not UTF-8, or with NUL [MQTT-1.5.3-1, MQTT-1.5.3-2].
     #[error("{packet} has a text that is not UTF-8 or contains NUL")]
     Text {

@@ -14,6 +14,7 @@ pub enum Subscription {
     TwinResponses,
     /// Changes of desired properties.
     DesiredPatches,
+    // conformance-deviation: DEVICE.md 2.6: cloud-to-device and module-input subscriptions are granted and kept; nothing is sent
     /// Cloud-to-device messages.
     CloudToDevice,
     /// Messages to a module's inputs.
@@ -76,6 +77,7 @@ mod tests {
         TwinId::module("d%41".parse().unwrap(), "m".parse().unwrap())
     }
 
+    // conformance: DEVICE.md 2.1: the filters of all SDKs are known
     #[test]
     fn reads_the_spellings_of_the_sdks() {
         use Subscription as S;

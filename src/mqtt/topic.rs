@@ -224,6 +224,7 @@ impl Downstream {
         let device = &own.device;
         match self {
             Self::MethodRequest { name, rid } => {
+                // conformance-choice: DEVICE.md 2.7: other characters in the name of a method are percent-encoded in the topic
                 format!("{METHOD_REQUEST}{}/?$rid={rid}", utf8_percent_encode(name, METHOD_NAME_ESCAPED))
             }
             Self::TwinResponse { status, rid, version: None } => format!("{TWIN_RESPONSE}{status}/?$rid={rid}"),

@@ -120,6 +120,7 @@ mod tests {
 
     use super::*;
 
+    // conformance: DEVICE.md 1.2: the user names of all SDKs are read, with and without a query
     #[test]
     fn reads_what_the_sdks_send() {
         let cases = [

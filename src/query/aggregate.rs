@@ -56,6 +56,7 @@ impl Tally {
         self.max = self.max.max(number);
     }
 
+    // conformance-choice: GRAMMAR.md 5: SUM, AVG, MIN and MAX ignore what is no number, and are left out when there was none
     /// The aggregate; none of no numbers.
     #[expect(clippy::cast_precision_loss, reason = "no hub has 2^53 twins")]
     fn numeric(&self, aggregate: NumericAggregate) -> Option<Value> {
@@ -72,6 +73,7 @@ impl Tally {
 }
 
 impl<'q> Aggregator<'q> {
+    // conformance-choice: GRAMMAR.md 5: COUNT over nothing is 0
     /// Begins the answer of a query. Without GROUP BY there is one group from the start, so that a COUNT over nothing
     /// is 0 (GRAMMAR.md 5, U).
     #[must_use]
@@ -108,6 +110,7 @@ impl<'q> Aggregator<'q> {
         Ok(())
     }
 
+    // conformance-choice: GRAMMAR.md 5: rows without the grouped path are a group without its key
     fn group_of(&mut self, row: &Value) -> Result<usize, TooManyGroups> {
         if self.query.group_by.is_empty() {
             return Ok(0);

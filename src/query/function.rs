@@ -49,6 +49,7 @@ functions! {
     IsDefined = "IS_DEFINED", 1..=1, Confirmed;
     StartsWith = "STARTSWITH", 2..=2, Confirmed;
     ArrayContains = "ARRAY_CONTAINS", 2..=2, Confirmed;
+    // conformance-choice: GRAMMAR.md 4: ENDSWITH, CONTAINS and the functions of routing queries are evaluated unless strict
     EndsWith = "ENDSWITH", 2..=2, Unconfirmed;
     Contains = "CONTAINS", 2..=2, ReportedFailing;
     Abs = "ABS", 1..=1, RoutingOnly;

@@ -99,6 +99,7 @@ fn compared(side: &Expr, other: &Expr, collection: Collection, warnings: &mut Ve
 fn path(path: &Path, collection: Collection, warnings: &mut Vec<Warning>) {
     match path.origin {
         Origin::IdAlias => {
+            // conformance-choice: GRAMMAR.md 3: `id` is the deviceId unless strict
             let warning = Warning::unconfirmed(path.span.clone(), "`id` is not documented");
             warnings.push(warning.with_help("write deviceId"));
         }

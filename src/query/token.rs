@@ -250,6 +250,7 @@ impl<'t> Lexer<'t> {
                     }
                     // Another dialect's way to write a quote; taking it for two strings would only mislead.
                     self.warnings.push(
+                        // conformance-choice: GRAMMAR.md 2: a doubled quote is one unless strict
                         Warning::unconfirmed(at..at + 2, "a doubled quote is not documented")
                             .with_help(format!("write \\{quote}")),
                     );

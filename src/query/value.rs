@@ -78,6 +78,7 @@ impl<'a> Datum<'a> {
         }
     }
 
+    // conformance-choice: GRAMMAR.md 4: a division by zero is undefined, and `+` joins two strings
     /// A number, unless arithmetic left the range of numbers: division by zero is undefined (GRAMMAR.md 4, U).
     pub(super) fn finite(number: f64) -> Self {
         if number.is_finite() { Self::Number(number) } else { Self::Undefined }
@@ -115,6 +116,7 @@ impl<'a> Datum<'a> {
         }
     }
 
+    // conformance-choice: GRAMMAR.md 4: values of different types are unequal, and neither is less
     pub(super) fn compare(&self, op: CompareOp, other: &Self) -> Truth {
         let ordered =
             |holds: fn(Ordering) -> bool| self.order(other).map_or(Truth::Undefined, |order| Truth::from(holds(order)));

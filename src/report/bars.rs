@@ -25,6 +25,7 @@ pub struct Bars<V> {
 
 struct Run {
     bar: ProgressBar,
+    name: String,
     /// When the hub began, for the time left.
     started: Option<Timestamp>,
     /// The job's own limit.
@@ -42,10 +43,18 @@ impl<V: Voice> Bars<V> {
     fn add(&mut self, run_id: &str, name: &str, limit: Option<u64>) {
         let bar = self.screen.add(ProgressBar::new_spinner());
         bar.set_style(style("{prefix:.bold} {spinner} {wide_msg}", "{prefix} {spinner} {wide_msg}", self.paint));
-        bar.set_prefix(name.to_owned());
         bar.enable_steady_tick(SPIN);
-        let run = Run { bar, started: None, limit: limit.map(Duration::from_secs), counts: None };
-        self.runs.insert(run_id.to_owned(), run);
+        let limit = limit.map(Duration::from_secs);
+        self.runs.insert(run_id.to_owned(), Run { bar, name: name.to_owned(), started: None, limit, counts: None });
+        self.align();
+    }
+
+    /// Lets all bars begin in the same column.
+    fn align(&self) {
+        let widest = self.runs.values().map(|run| run.name.chars().count()).max().unwrap_or(0);
+        for Run { bar, name, .. } in self.runs.values() {
+            bar.set_prefix(format!("{name:<widest$}"));
+        }
     }
 
     fn update(&mut self, event: &RunEvent) {
@@ -95,7 +104,8 @@ fn time_left(done: u64, total: u64, elapsed: Duration, limit: Option<Duration>) 
     }
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let estimate = elapsed.mul_f64(((total - done) as f64 / done as f64).min(1e6));
-    let left = at_most.map_or(estimate, |at_most| estimate.min(at_most));
+    // It is not over yet, so there is something left.
+    let left = at_most.map_or(estimate, |at_most| estimate.min(at_most)).max(Duration::from_secs(1));
     Some(format!("about {} left", words::duration(left)))
 }
 
@@ -169,6 +179,7 @@ mod tests {
             (5, 10, 20, limit, Some("about 20 s left")),
             (1, 100, 20, limit, Some("about 40 s left")),
             (1, 100, 20, None, Some("about 33 min 0 s left")),
+            (9, 10, 1, limit, Some("about 1 s left")),
             (10, 10, 20, limit, None),
             (0, 0, 0, limit, None),
         ];

@@ -5,7 +5,9 @@
 
 mod bars;
 mod jsonl;
+mod layout;
 mod lines;
+mod roster;
 mod table;
 mod words;
 

@@ -1,12 +1,12 @@
-//! The last screen: per run a sentence and a table, what did not succeed first, grouped by reason.
+//! The last screen: per run a sentence and a table, what did not succeed first.
+//!
+//! Few targets have a row each; many are grouped by reason.
 
 use std::collections::BTreeMap;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
-
-use super::words::{clean, detached, ended};
-use super::{Data, Reporter};
+use super::roster::Roster;
+use super::words::{clean, detached, ended, shortened};
+use super::{Data, Reporter, layout};
 use crate::run::{DeviceResult, Happening, Left, OutcomeClass, RunEvent};
 
 /// Targets named in a group of failures; `iotjob results` names all.
@@ -39,6 +39,7 @@ pub struct Summary {
 
 #[derive(Default)]
 struct Run {
+    roster: Roster,
     groups: BTreeMap<GroupKey, Group>,
     last: Option<Happening>,
 }
@@ -71,11 +72,11 @@ impl Summary {
             Some(Happening::RunEnded { targets, outcomes, job_status, reason, exit_code }) => {
                 let text = ended(*targets, outcomes, *job_status, reason.as_deref());
                 self.head(run_id, &text, *exit_code);
-                self.groups(run, outcomes.unknown, "the hub has no result for it; it may have run");
+                self.targets(run, *targets, outcomes.unknown, "the hub has no result for it; it may have run");
             }
-            Some(Happening::Detached { cut, job, reattach, outcomes, exit_code, .. }) => {
+            Some(Happening::Detached { cut, job, reattach, targets, outcomes, exit_code, .. }) => {
                 self.head(run_id, &detached(*cut, *job, reattach.as_deref()), *exit_code);
-                self.groups(run, outcomes.unknown, "not yet read");
+                self.targets(run, *targets, outcomes.unknown, "not yet read");
             }
             _ => {}
         }
@@ -91,15 +92,16 @@ impl Summary {
         (self.data)(&format!("{run_id}: {text}"));
     }
 
-    /// `nameless` unknown targets are those that nothing but the hub's count tells of.
-    fn groups(&self, run: &Run, unknown: u64, nameless_reason: &str) {
-        let named: u64 = run
-            .groups
-            .iter()
-            .filter(|(key, _)| key.outcome == OutcomeClass::Unknown)
-            .map(|(_, group)| group.count)
-            .sum();
-        let nameless = unknown.saturating_sub(named);
+    /// `nameless_reason` is for unknown targets that nothing but the hub's count tells of.
+    fn targets(&self, run: &Run, targets: u64, unknown: u64, nameless_reason: &str) {
+        let is_unknown = |(key, _): &(&GroupKey, &Group)| key.outcome == OutcomeClass::Unknown;
+        let named: u64 = run.groups.iter().filter(is_unknown).map(|(_, group)| group.count).sum();
+        let nameless = (unknown.saturating_sub(named), nameless_reason);
+        let lines = run.roster.lines(targets, nameless, self.width).unwrap_or_else(|| self.groups(run, nameless));
+        lines.iter().for_each(|line| (self.data)(line));
+    }
+
+    fn groups(&self, run: &Run, (nameless, nameless_reason): (u64, &str)) -> Vec<String> {
         let mut rows: Vec<[String; 4]> =
             run.groups.iter().take(GROUPS_SHOWN_MAX).map(|(key, group)| row(key, group)).collect();
         let hidden = run.groups.len().saturating_sub(GROUPS_SHOWN_MAX);
@@ -113,15 +115,11 @@ impl Summary {
             let first_success = rows.iter().position(|row| row[0] == OutcomeClass::Succeeded.words());
             rows.insert(first_success.unwrap_or(rows.len()), row);
         }
-        if rows.is_empty() {
-            return;
-        }
-        for line in layout(rows, self.width).lines() {
-            (self.data)(line.trim_end());
-        }
+        let mut lines = layout::lines(["OUTCOME", "COUNT", "WHY", "WHICH"], rows, self.width);
         if hidden > 0 {
-            (self.data)(&format!("  and {hidden} more reasons: `iotjob results` shows every device"));
+            lines.push(format!("  and {hidden} more reasons: `iotjob results` shows every device"));
         }
+        lines
     }
 }
 
@@ -138,19 +136,6 @@ fn row(key: &GroupKey, group: &Group) -> [String; 4] {
     [key.outcome.words().to_owned(), group.count.to_string(), why, which]
 }
 
-fn layout(rows: Vec<[String; 4]>, width: usize) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(u16::try_from(width).unwrap_or(u16::MAX).max(40));
-    table.set_header(["OUTCOME", "COUNT", "WHY", "WHICH"]);
-    table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((2, 0));
-    }
-    table.trim_fmt()
-}
-
 impl Run {
     /// What failed or goes on is said where people read, and has no result to write.
     fn has_result(&self) -> bool {
@@ -158,6 +143,7 @@ impl Run {
     }
 
     fn take_in(&mut self, result: &DeviceResult) {
+        self.roster.take_in(result);
         let is_success = result.outcome == OutcomeClass::Succeeded;
         let reason = result.reason.as_deref().map(clean).unwrap_or_default();
         let group = self.groups.entry(GroupKey { is_success, outcome: result.outcome, reason }).or_default();
@@ -177,11 +163,7 @@ fn example(result: &DeviceResult) -> Option<String> {
     let words =
         result.error.as_ref().map(|error| error.description.clone()).filter(|_| result.outcome == OutcomeClass::Failed);
     let text = clean(&payload.or(words).filter(|text| !text.is_empty())?);
-    let mut short: String = text.chars().take(DETAIL_CHARS_MAX).collect();
-    if text.chars().nth(DETAIL_CHARS_MAX).is_some() {
-        short.push('…');
-    }
-    Some(short)
+    Some(shortened(&text, DETAIL_CHARS_MAX))
 }
 
 impl Reporter for Summary {
@@ -223,15 +205,31 @@ mod tests {
         heard.text()
     }
 
+    /// The story on a fleet that is too large for a row each.
+    fn crowded_story() -> Vec<RunEvent> {
+        let more = (4..30).map(|n| {
+            let result = result(&format!("door-{n}"), OutcomeClass::Succeeded, Some(200), None);
+            event(61, Happening::DeviceResult(result))
+        });
+        let mut events = story();
+        let Some(Happening::RunEnded { targets, outcomes, .. }) = events.last_mut().map(|event| &mut event.what) else {
+            panic!("the story has an end");
+        };
+        (*targets, outcomes.succeeded) = (*targets + 26, outcomes.succeeded + 26);
+        let end = events.len() - 1;
+        events.splice(end..end, more);
+        events
+    }
+
     #[test]
-    fn what_did_not_succeed_comes_first() {
+    fn few_devices_have_a_row_each_and_what_did_not_succeed_comes_first() {
         insta::assert_snapshot!(screen(&story(), 120), @r#"
         lock-doors-0123456789ab: 1 of 4 devices succeeded: 1 rejected, 1 offline, 1 unknown
-          OUTCOME    COUNT  WHY                                                      WHICH
-          rejected   1      the device answered with status 500: {"error":"jammed"}  door-2
-          offline    1      the device was not online before the deadline            door-3
-          unknown    1      the hub has no result for it; it may have run
-          succeeded  1                                                               door-1
+          DEVICE    OUTCOME    ANSWER OR REASON
+          door-2    rejected   500 {"error":"jammed"}
+          door-3    offline    the device was not online before the deadline
+          (1 more)  unknown    the hub has no result for it; it may have run
+          door-1    succeeded  200
         "#);
     }
 
@@ -239,14 +237,46 @@ mod tests {
     fn a_narrow_terminal_gets_narrow_columns() {
         insta::assert_snapshot!(screen(&story(), 60), @r#"
         lock-doors-0123456789ab: 1 of 4 devices succeeded: 1 rejected, 1 offline, 1 unknown
-          OUTCOME    COUNT  WHY                               WHICH
-          rejected   1      the device answered with status   door-2
-                            500: {"error":"jammed"}
-          offline    1      the device was not online before  door-3
-                            the deadline
-          unknown    1      the hub has no result for it; it
-                            may have run
-          succeeded  1                                        door-1
+          DEVICE    OUTCOME    ANSWER OR REASON
+          door-2    rejected   500 {"error":"jammed"}
+          door-3    offline    the device was not online before the
+                               deadline
+          (1 more)  unknown    the hub has no result for it; it may
+                               have run
+          door-1    succeeded  200
+        "#);
+    }
+
+    #[test]
+    fn many_devices_are_grouped_by_reason() {
+        insta::assert_snapshot!(screen(&crowded_story(), 120), @r#"
+        lock-doors-0123456789ab: 27 of 30 devices succeeded: 1 rejected, 1 offline, 1 unknown
+          OUTCOME    COUNT  WHY                                            WHICH
+          rejected   1      the device answered with status 500:           door-2
+                            {"error":"jammed"}
+          offline    1      the device was not online before the deadline  door-3
+          unknown    1      the hub has no result for it; it may have run
+          succeeded  27                                                    door-1, door-4, door-5, door-6, door-7, door-8,
+                                                                           door-9, door-10, door-11, door-12 and 17 more
+        "#);
+        insta::assert_snapshot!(screen(&crowded_story(), 60), @r#"
+        lock-doors-0123456789ab: 27 of 30 devices succeeded: 1 rejected, 1 offline, 1 unknown
+          OUTCOME    COUNT  WHY                     WHICH
+          rejected   1      the device answered     door-2
+                            with status 500:
+                            {"error":"jammed"}
+          offline    1      the device was not      door-3
+                            online before the
+                            deadline
+          unknown    1      the hub has no result
+                            for it; it may have
+                            run
+          succeeded  27                             door-1, door-4,
+                                                    door-5, door-6,
+                                                    door-7, door-8,
+                                                    door-9, door-10,
+                                                    door-11, door-12
+                                                    and 17 more
         "#);
     }
 
@@ -281,9 +311,9 @@ mod tests {
         assert_eq!(screen(&[event(0, detached(Left::OnHub))], 120), "");
         insta::assert_snapshot!(screen(&[read(), event(0, detached(Left::Ended))], 120), @r#"
         lock-doors-0123456789ab: interrupted; the job has ended: `iotjob watch a-0` reads its results
-          OUTCOME    COUNT  WHY           WHICH
-          unknown    3      not yet read
-          succeeded  1                    door-1
+          DEVICE    OUTCOME    ANSWER OR REASON
+          (3 more)  unknown    not yet read
+          door-1    succeeded  200
         "#);
     }
 }

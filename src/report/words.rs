@@ -37,7 +37,7 @@ pub(super) fn said(what: &Happening) -> Option<Said> {
 
 fn plain(what: &Happening) -> Option<String> {
     let text = match what {
-        Happening::Attached { status } => attached(*status).to_owned(),
+        Happening::Attached { status } => attached(*status)?.to_owned(),
         Happening::Submitted => "submitted".to_owned(),
         Happening::WaitingForSlot { wait_seconds, .. } => {
             format!("every job slot of the hub is taken; trying again in {wait_seconds} s")
@@ -56,12 +56,13 @@ fn plain(what: &Happening) -> Option<String> {
     Some(text)
 }
 
-fn attached(status: JobStatus) -> &'static str {
+fn attached(status: JobStatus) -> Option<&'static str> {
     match status {
-        JobStatus::Queued | JobStatus::Unknown => "exists already; attached",
-        JobStatus::Scheduled => "exists already and waits for its start; attached",
-        JobStatus::Running => "exists already and runs; attached",
-        JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => "has ended already",
+        JobStatus::Queued | JobStatus::Unknown => Some("exists already; attached"),
+        JobStatus::Scheduled => Some("exists already and waits for its start; attached"),
+        JobStatus::Running => Some("exists already and runs; attached"),
+        // That it has ended, and how, is said next.
+        JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => None,
     }
 }
 
@@ -162,6 +163,16 @@ pub(super) fn duration(duration: Duration) -> String {
 /// A text from outside on one line, without anything that a terminal would obey.
 pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A text of at most so many characters, with a mark where the rest is missing.
+pub(super) fn shortened(text: &str, chars_max: usize) -> String {
+    if text.chars().nth(chars_max).is_none() {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(chars_max.saturating_sub(1)).collect();
+    short.push('…');
+    short
 }
 
 #[cfg(test)]

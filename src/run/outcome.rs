@@ -179,12 +179,13 @@ fn failed(error: Option<&DeviceJobError>) -> (OutcomeClass, Option<String>) {
         return (OutcomeClass::Failed, Some("the hub gives no reason".to_owned()));
     };
     let (outcome, reason) = match code_of(&error.code) {
+        // The words come first: they have been seen with the code of a device that was never there (REST.md 7).
+        _ if error.description.to_ascii_lowercase().contains("device unavailable") => LINK_LOST,
         Some(ErrorCode::DeviceNotOnline | ErrorCode::JobRunPreconditionFailed) => {
             (OutcomeClass::Offline, "the device was not online before the deadline")
         }
         Some(ErrorCode::GatewayTimeout) => (OutcomeClass::TimedOut, "delivered, but not answered in time"),
         Some(ErrorCode::DeviceConnectionClosedRemotely) => LINK_LOST,
-        _ if error.description.to_ascii_lowercase().contains("device unavailable") => LINK_LOST,
         _ => return (OutcomeClass::Failed, Some(hub_words(error))),
     };
     (outcome, Some(reason.to_owned()))
@@ -355,6 +356,7 @@ mod tests {
             (METHOD, broken("DeviceConnectionClosedRemotely", ""), Some(Unknown)),
             (METHOD, broken(404_104, ""), Some(Unknown)),
             (METHOD, broken("Whatever", "Device unavailable."), Some(Unknown)),
+            (METHOD, broken("DeviceNotOnline", "Device unavailable."), Some(Unknown)),
             (METHOD, broken("DeviceNotFound", "…"), Some(Failed)),
             (METHOD, broken("ThrottlingException", ""), Some(Failed)),
             (METHOD, json!({"status": "failed"}), Some(Failed)),

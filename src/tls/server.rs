@@ -133,12 +133,14 @@ mod tests {
         accepted.unwrap().get_ref().1.peer_certificates().map(<[_]>::len)
     }
 
+    // conformance: DEVICE.md 4: TLS 1.2 and 1.3; a client certificate is asked for and none is demanded
     #[tokio::test]
     async fn any_client_certificate_is_let_in_and_shown_to_the_hub_under_both_versions() {
         assert_eq!(certificate_seen(&TLS12).await, Some(1));
         assert_eq!(certificate_seen(&TLS13).await, Some(1));
     }
 
+    // conformance: DEVICE.md 4: the certificate of the hub names every address that is dialled
     #[tokio::test]
     async fn a_client_that_trusts_the_ca_gets_in_under_every_name() {
         let ca = DevCa::in_memory(&["hub.test".to_owned()], now()).unwrap();

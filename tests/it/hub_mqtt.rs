@@ -12,8 +12,8 @@ use iotjob::model::{
 use serde_json::{Value, json};
 
 use crate::support::raw_mqtt::{
-    ConnectBytes, DISCONNECT, FRESH, PING, PONG, RESUMED, RawDevice, connection_string, hub_config, packet, puback,
-    publish, publish_1, refused, sign, start_hub, suback, subscribe, token, unsuback, unsubscribe, within,
+    ConnectBytes, DISCONNECT, FRESH, PING, PONG, RESUMED, RawDevice, connection_string, hub_config, puback, publish,
+    publish_1, refused, sign, start_hub, suback, subscribe, token, unsuback, unsubscribe, within,
 };
 
 const METHODS: &str = "$iothub/methods/POST/#";
@@ -63,6 +63,7 @@ async fn replace(hub: &Hub, id: &str, authentication: Authentication, status: Id
     hub.engine().replace_identity(draft, IfMatch::Any).await.expect("the device is registered");
 }
 
+// conformance: DEVICE.md 1.3: tokens of the device and of policies with DeviceConnect are taken, others are CONNACK 5
 #[tokio::test]
 async fn tokens_of_device_and_policy_open_the_door() {
     let hub = start_hub(&["d1"]).await;
@@ -87,6 +88,8 @@ async fn tokens_of_device_and_policy_open_the_door() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.10: 5 for a wrong identity, a disabled device or a foreign will; 3 for an unknown host; 1 for another level
+// conformance: DEVICE.md 1.2: device ids are told apart by case
 #[tokio::test]
 async fn what_a_connect_says_of_itself_must_hold() {
     let hub = start_hub(&["d1", "off", "x509"]).await;
@@ -116,55 +119,7 @@ async fn what_a_connect_says_of_itself_must_hold() {
     hub.stop().await;
 }
 
-#[tokio::test]
-async fn malformed_bytes_close_their_own_connection_and_no_other() {
-    let hub = start_hub(&["d1", "d2"]).await;
-    let mut bystander = RawDevice::connect(&hub, "d2", FRESH).await;
-    let good = token(&hub, "d1");
-    let connect = ConnectBytes::new("d1", USER, &good).clean().bytes();
-    let mut reserved_flag = ConnectBytes::new("d1", USER, &good);
-    reserved_flag.flags |= 1;
-
-    let before_connect: [&[u8]; 7] = [
-        PING,
-        &publish("devices/d1/messages/events/", "x"),
-        &reserved_flag.bytes(),
-        &[0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
-        &[0x00, 0x00],
-        b"GET / HTTP/1.1\r\n\r\n",
-        &packet(0x10, &[0; 4]),
-    ];
-    for bytes in before_connect {
-        let mut raw = RawDevice::dial(&hub).await;
-        raw.send_in_vain(bytes).await;
-        raw.expect_closed().await;
-    }
-
-    let after_connect: [&[u8]; 12] = [
-        &connect,
-        &[0x20, 2, 0, 0],
-        &[0xC0, 1, 0],
-        &[0x80, 2, 0, 1],
-        &subscribe(0, &[(METHODS, 0)]),
-        &subscribe(1, &[]),
-        &subscribe(1, &[(METHODS, 3)]),
-        &publish("devices/d1/messages/#", ""),
-        &packet(0x34, b"\x00\x01a\x00\x01"),
-        &packet(0x36, b"\x00\x01a\x00\x01"),
-        &packet(0x30, &vec![0; 400 * 1024]),
-        &[0xF0, 0],
-    ];
-    for bytes in after_connect {
-        let mut raw = RawDevice::dial(&hub).await;
-        raw.send(&connect).await;
-        raw.expect(FRESH).await;
-        raw.send_in_vain(bytes).await;
-        raw.expect_closed().await;
-    }
-    bystander.expect_silence().await;
-    hub.stop().await;
-}
-
+// conformance: DEVICE.md 2.2: a filter or topic that is not the own closes, and leaves no subscription
 #[tokio::test]
 async fn foreign_topics_and_filters_close() {
     let hub = start_hub(&["d1"]).await;
@@ -191,6 +146,9 @@ async fn foreign_topics_and_filters_close() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.1: packets may follow CONNECT at once
+// conformance: DEVICE.md 2.8: a twin read has desired and reported with $version only
+// conformance: DEVICE.md 10: the hub listens on both loopbacks
 #[tokio::test]
 async fn both_loopbacks_answer_and_packets_may_be_pipelined_behind_connect() {
     let hub = start_hub(&["d1"]).await;
@@ -218,6 +176,8 @@ async fn both_loopbacks_answer_and_packets_may_be_pipelined_behind_connect() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.9: reports merge, move their version, and may be conditional
+// conformance: DEVICE.md 2.10: an error answer to a twin request has a body
 #[tokio::test]
 async fn reported_properties_are_merged_versioned_and_conditional() {
     let hub = start_hub(&["d1"]).await;
@@ -256,6 +216,8 @@ async fn reported_properties_are_merged_versioned_and_conditional() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.3: methods go out at quality 0 whatever was granted
+// conformance: DEVICE.md 2.7: a device answers at quality 0 or 1
 #[tokio::test]
 async fn methods_are_called_at_qos_0_and_answered_at_either() {
     let hub = start_hub(&["d1"]).await;
@@ -292,6 +254,7 @@ async fn methods_are_called_at_qos_0_and_answered_at_either() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.9: a desired patch arrives as it was applied, with its version
 #[tokio::test]
 async fn desired_patches_arrive_as_applied_with_their_version() {
     let hub = start_hub(&["d1"]).await;
@@ -311,6 +274,8 @@ async fn desired_patches_arrive_as_applied_with_their_version() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.9: the loser sees its socket close and no packet
+// conformance: DEVICE.md 1.8: a will is sent when the link ends without DISCONNECT, as telemetry with iothub-MessageType
 #[tokio::test]
 async fn a_second_connection_of_one_device_ends_the_first() {
     let hub = start_hub(&["d1", "d2"]).await;
@@ -338,6 +303,8 @@ async fn a_second_connection_of_one_device_ends_the_first() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 1.6: subscriptions are restored, methods and twin replies too, and session present says so
+// conformance: CLIENTS.md 3: a client that does not subscribe again after a reconnect is served
 #[tokio::test]
 async fn subscriptions_outlive_the_connection_unless_the_session_is_clean() {
     let hub = start_hub(&["d1"]).await;
@@ -370,6 +337,7 @@ async fn subscriptions_outlive_the_connection_unless_the_session_is_clean() {
     hub.stop().await;
 }
 
+// conformance: DEVICE.md 2.5: telemetry of quality 1 is acknowledged in order, of quality 0 not
 #[tokio::test]
 async fn telemetry_is_acknowledged_in_order_counted_and_kept() {
     let hub = start_hub(&["d1"]).await;

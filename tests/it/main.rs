@@ -2,13 +2,23 @@
 
 // The tests end processes by signals, as a terminal does.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod both_sides;
+mod conformance;
+mod fuzz_smoke;
+mod help;
 mod hub_command;
+mod hub_credentials;
+mod hub_malformed;
 mod hub_mqtt;
+mod hub_rest;
 mod main_job;
 mod python_pair;
+mod python_sdk;
 mod refusals;
 mod restart;
+mod screens;
 mod support;
 mod telemetry_tap;
 mod tidy;

@@ -1,57 +1,20 @@
 //! Microsoft's own Python packages, device and service, against the local hub over TLS.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use serde_json::{Value, json};
 
 use crate::support::env::{TestEnv, checkout, finish};
 use crate::support::process::{HubProcess, Process};
+use crate::support::python::{port_8883, python, script};
 
 /// The three rights, as a policy of its own.
 const POLICY: &str = "serviceAndRegistryReadWrite";
-
-/// The Python device SDK dials 8883 and nothing else; tests that need it take turns.
-pub(crate) fn port_8883() -> File {
-    let lock = File::create(std::env::temp_dir().join("iotjob-test-port-8883.lock")).expect("the lock file");
-    lock.lock().expect("the lock");
-    lock
-}
-
-/// A virtual environment with the packages of `requirements.txt`, made once and kept in the target folder.
-pub(crate) fn python() -> PathBuf {
-    let requirements = checkout().join("tests/it/python/requirements.txt");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-sdks");
-    fs::create_dir_all(&home).expect("the folder of the virtual environment");
-    let lock = File::create(home.join("lock")).expect("the lock file");
-    lock.lock().expect("the lock");
-
-    let wanted = fs::read_to_string(&requirements).expect("the requirements");
-    let installed = home.join("installed.txt");
-    let python = home.join("venv/bin/python");
-    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
-        return python;
-    }
-    must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home.join("venv")));
-    must(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements));
-    fs::write(&installed, wanted).expect("the mark");
-    python
-}
-
-fn must(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; install python3 and its venv"));
-    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
-}
-
-pub(crate) fn script(name: &str) -> PathBuf {
-    checkout().join("tests/it/python").join(name)
-}
 
 fn event(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
+// conformance: CLIENTS.md 1: the unmodified Python device and service of the quickstart run against the hub
+// conformance: DEVICE.md 3: the Python device SDK gets its SUBACK, its methods and its patches in time
 #[test]
 fn the_official_device_and_service_cannot_tell_the_local_hub() {
     let python = python();

@@ -97,3 +97,65 @@ fn nothing_is_sent_while_one_manifest_is_invalid() {
     let list = finish(hub.client(&env, "iothubowner").args(["list", "--output", "json"]));
     assert_eq!((list.code, list.stdout.as_str()), (0, ""), "{}", list.stderr);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn data_that_stdout_does_not_take_is_not_lost_in_silence_but_a_reader_may_leave() {
+    let env = TestEnv::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let lost = env.iotjob().arg("schema").stdout(full).output().unwrap();
+    assert_eq!(lost.status.code(), Some(1));
+    let told = String::from_utf8(lost.stderr).unwrap();
+    assert!(told.contains("standard output") && told.contains("No space"), "{told}");
+
+    let script = format!("set -o pipefail; {} schema | head -n 1", env!("CARGO_BIN_EXE_iotjob"));
+    let left = finish(env.command("bash").args(["-c", &script]));
+    assert_eq!((left.code, left.stdout.as_str(), left.stderr.as_str()), (0, "{\n", ""));
+}
+
+#[test]
+fn hints_fit_what_went_wrong() {
+    let env = TestEnv::new();
+    let cases: [(&[&str], &str, &str); 4] = [
+        (&["list"], "iotjob hub", "`plan`"),
+        (&["list", "--hub-connection-string", "nonsense"], "HostName=...;SharedAccessKeyName=", "nonsense"),
+        (&["device", "--connection-string", "nonsense"], "HostName=...;DeviceId=", "nonsense"),
+        (&["hub", "--listen", "192.0.2.1", "--https-port", "0"], "addresses of this machine", "1024"),
+    ];
+    for (line, hint, never) in cases {
+        let refused = env.run(line);
+        assert_eq!(refused.code, 2, "{line:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(hint) && !refused.stderr.contains(never), "{line:?}: {}", refused.stderr);
+    }
+    let filter = finish(env.iotjob().arg("schema").env("IOTJOB_LOG", "iotjob=loud"));
+    assert_eq!(filter.code, 0);
+    assert!(filter.stderr.contains("IOTJOB_LOG") && filter.stderr.contains("loud"), "{}", filter.stderr);
+}
+
+#[test]
+fn a_job_cancelled_before_it_began_has_no_rows_and_says_why() {
+    let env = TestEnv::new();
+    let hub = HubProcess::start(&env, &["--device", "d"]);
+    env.write(
+        "late.yaml",
+        &format!("type: scheduleUpdateTwin\nquery: '*'\npatch: {{ tags: {{ a: 1 }} }}\nstartTime: {}\n", tomorrow()),
+    );
+    let no_wait = finish(hub.client(&env, "iothubowner").args(["apply", "late.yaml", "--no-wait"]));
+    assert_eq!(no_wait.code, 0, "{}", no_wait.stderr);
+    let list = finish(hub.client(&env, "iothubowner").args(["list", "--output", "json"]));
+    let job: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    let id = job["jobId"].as_str().unwrap();
+    let cancel = finish(hub.client(&env, "iothubowner").args(["cancel", id]));
+    assert_eq!(cancel.code, 0, "{}", cancel.stderr);
+    let results = finish(hub.client(&env, "iothubowner").args(["results", id]));
+    assert_eq!((results.code, results.stdout.as_str()), (0, ""));
+    assert!(results.stderr.contains("cancelled before it began"), "{}", results.stderr);
+    let apply = finish(hub.client(&env, "iothubowner").args(["apply", "late.yaml"]));
+    assert_eq!(apply.code, 7, "{}", apply.stderr);
+    assert!(apply.stderr.contains("--rerun"), "{}", apply.stderr);
+}
+
+fn tomorrow() -> jiff::Timestamp {
+    let now = iotjob::model::Clock::system().now();
+    jiff::Timestamp::from_second(now.as_second() + 86_400).expect("tomorrow is a time")
+}

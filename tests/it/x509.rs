@@ -11,9 +11,9 @@ use iotjob::tls::{ClientConfig, ClientIdentity, client_config, client_config_wit
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
-use crate::python_pair::{port_8883, python, script};
 use crate::support::env::TestEnv;
 use crate::support::process::Process;
+use crate::support::python::{port_8883, python, script};
 use crate::support::raw_mqtt::{
     ConnectBytes, DISCONNECT, FRESH, RESUMED, RawDevice, hub_config, refused, start_hub, token, trust,
 };
@@ -123,9 +123,9 @@ async fn connack(hub: &Hub, tls: &ClientConfig, id: &str, password: Option<&str>
         connect = connect.without_password();
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, hub.ready().mqtt_port));
-    let mut raw = RawDevice::dial_with(address, tls.clone()).await;
+    let mut raw = RawDevice::dial_as(address, tls.clone()).await;
     raw.send(&connect.bytes()).await;
-    let code = raw.receive_connack().await;
+    let code = raw.connack().await;
 
     let mut websocket = RawWebSocket::dial_with(hub, tls.clone()).await;
     websocket.upgrade("/$iothub/websocket").await;
@@ -215,7 +215,7 @@ async fn a_resumed_handshake_still_knows_the_certificate() {
     let connect = ConnectBytes::new("d1", "localhost/d1", "").without_password().bytes();
     for connack in [FRESH, RESUMED, RESUMED] {
         // Clones share their memory of sessions.
-        let mut raw = RawDevice::dial_with(address, tls.clone()).await;
+        let mut raw = RawDevice::dial_as(address, tls.clone()).await;
         raw.send(&connect).await;
         raw.expect(connack).await;
         raw.send(DISCONNECT).await;

@@ -14,10 +14,11 @@ use crate::cli::printer::Printer;
 use crate::cli::problems;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
-use crate::model::Clock;
+use crate::model::{Clock, JobResponse, JobStatus};
 use crate::plan::{self, StartOutOfReach, Step};
 use crate::run::{
-    Context, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start, locate,
+    Context, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start,
+    locate,
 };
 
 /// What `apply` takes.
@@ -42,7 +43,7 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait_timeout: Option<Duration>,
     /// How to write to stdout: a table at the end, or one JSON event a line
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     local: LocalArgs,
@@ -176,6 +177,9 @@ pub async fn apply_with<J: Jobs>(
                 printer.failure(&Failure::new(Exit::InvalidManifest, "nothing was sent: a start is out of reach"));
                 return Exit::InvalidManifest;
             }
+            for run_id in ended_before(&located) {
+                printer.say(&format!("{run_id}: has ended before, so nothing is sent; --rerun runs it again"));
+            }
             exit_of_runs(&carry_out(&context, located, &stop).await)
         })
         .await
@@ -191,6 +195,14 @@ fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Vec<Step> {
         _ => step,
     });
     adapted.collect()
+}
+
+/// Runs that are only reported, since the hub has carried them out already.
+fn ended_before(located: &[Located]) -> impl Iterator<Item = String> {
+    let is_over =
+        |job: &JobResponse| matches!(job.status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled);
+    let over = located.iter().filter(move |run| matches!(&run.found, Ok(Found::Job(job)) if is_over(job)));
+    over.map(|run| run.step.run_id.to_string())
 }
 
 /// Starts that new runs cannot have, each at its place. `manifests` and `located` run in parallel.

@@ -23,7 +23,7 @@ pub struct CancelArgs {
     #[arg(value_name = "ID")]
     id: String,
     /// How to write the job to stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,

@@ -21,7 +21,7 @@ use crate::device::{
     LossReason, MethodRule, Ramp,
 };
 use crate::local::{HubPlace, Room, make_room};
-use crate::model::limits::MQTT_PORT;
+use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, MQTT_PORT};
 use crate::model::{Clock, DeviceId, ErrorCode, JsonObject, Rng, TwinId, reported_violations};
 use crate::tls::{ClientConfig, ClientIdentity, client_config, client_config_with_identity};
 
@@ -36,8 +36,8 @@ const EVENTS_QUEUED_MAX: usize = 1_024;
 /// What `device` takes.
 #[derive(Debug, clap::Args)]
 pub struct DeviceArgs {
-    /// Connection string of the device, or @FILE to read it from a file. Better set IOTHUB_DEVICE_CONNECTION_STRING: other
-    /// users of the machine can see arguments [env: IOTHUB_DEVICE_CONNECTION_STRING]
+    /// Connection string of the device, or @FILE to read it from a file. Other users of the machine can see arguments:
+    /// better set IOTHUB_DEVICE_CONNECTION_STRING
     #[arg(long, value_name = "STRING", conflicts_with_all = ["count", "hub_connection_string"])]
     connection_string: Option<SecretArg>,
     /// PEM file with the device's X.509 certificate, for a connection string with x509=true; certificates that lead to its CA
@@ -51,7 +51,7 @@ pub struct DeviceArgs {
     /// whose policy needs DeviceConnect, and RegistryWrite to register
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU32>,
-    /// Ids of a fleet: {n} is the device's number from 1, {n:05} has five digits
+    /// Ids of a fleet: {n:05} stands for the device's number from 1, in five digits
     #[arg(long, value_name = "TEMPLATE", default_value = "device-{n:05}", requires = "count")]
     id_template: IdTemplate,
     /// Devices of a fleet to start in a second
@@ -68,7 +68,7 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "JSON")]
     report: Option<String>,
     /// How to write what happens to stdout: method calls and desired properties as text, or every event as JSON
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,
@@ -99,20 +99,21 @@ pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
     let (send, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let ramp = Ramp::PerSecond(args.ramp);
     let fleet = Fleet::start(devices, FleetOptions { clock: Clock::system(), rng: Rng::from_entropy(), ramp }, send);
-    let mut last_words = None;
+    let (mut last_words, mut news) = (None, Vec::new());
     loop {
         tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => {
-                    lines.tell(&event);
-                    if let DeviceEventKind::GaveUp { .. } = &event.kind {
-                        last_words = Some(event);
-                    }
-                }
-                None => return Err(all_gave_up(last_words)),
+            count = events.recv_many(&mut news, DEVICE_EVENTS_PRINTED_MAX) => if count == 0 {
+                return Err(all_gave_up(last_words));
             },
             () = signals.recv() => break,
         }
+        for event in news.drain(..) {
+            lines.tell(&event);
+            if let DeviceEventKind::GaveUp { .. } = &event.kind {
+                last_words = Some(event);
+            }
+        }
+        lines.flush();
     }
     printer.say("stopping");
     tokio::select! {
@@ -141,7 +142,10 @@ fn single(
 ) -> Result<DeviceConfig, Failure> {
     let from_environment = || variable(CONNECTION_STRING_VARIABLE).and_then(|text| text.parse::<SecretArg>().ok());
     let given = args.connection_string.clone().or_else(from_environment).ok_or_else(|| no_device(&args.hub))?;
-    let parsed = parse_device(&given.reveal()?).map_err(|error| Failure::usage(error.to_string()))?;
+    let parsed = parse_device(&given.reveal()?).map_err(|error| {
+        Failure::usage(error.to_string())
+            .hint("it reads HostName=...;DeviceId=...;SharedAccessKey=..., in quotes for the shell")
+    })?;
     for key in &parsed.unknown_keys {
         printer.warn(&format!("`{key}` in the connection string means nothing here"));
     }

@@ -1,14 +1,20 @@
 //! `iotjob hub`: the local hub in the foreground; `iotjob hub env`: how to talk to one that runs.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 
+use crate::auth::KeySet;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
+use crate::cli::help;
+use crate::cli::hub_env::{OWNER, Shell, lines};
 use crate::cli::printer::Printer;
 use crate::cli::signals::StopSignals;
+use crate::hub::entra::{EntraTrust, RoleAssignment};
 use crate::hub::listen::ListenError;
 use crate::hub::policies::PolicyDraft;
 use crate::hub::ready_file::{ReadyFile, ReadyFileError, ReadyInfo};
@@ -16,6 +22,7 @@ use crate::hub::running::{Announcement, RunningError, RunningHubs, user_data_fol
 use crate::hub::store::StoreError;
 use crate::hub::{CaPlace, Hub, HubConfig, HubStartError, Listen};
 use crate::local::{HubPlace, make_room};
+use crate::model::limits::KEY_SET_BYTES_MAX;
 use crate::model::{Clock, DeviceId, Rng};
 
 /// `iotjob hub`.
@@ -34,8 +41,7 @@ pub struct HubArgs {
 #[derive(Debug, Subcommand)]
 pub enum HubCommand {
     /// Print the lines that point iotjob and the Azure SDKs at a running hub
-    ///
-    /// Use it as: eval "$(iotjob hub env)"
+    #[command(after_help = help::hub_env())]
     Env(HubEnvArgs),
 }
 
@@ -73,6 +79,16 @@ pub struct HubServeArgs {
     /// whose message has to wait for the file waits for its PUBACK
     #[arg(long, value_name = "FILE")]
     pub telemetry_tap: Option<PathBuf>,
+    /// Whose Entra ID tokens to take: their `iss`. Without it all are refused
+    #[arg(long, value_name = "URL", requires = "entra_jwks")]
+    pub entra_issuer: Option<String>,
+    /// The issuer's public keys, as its jwks_uri serves them
+    #[arg(long, value_name = "FILE", requires = "entra_issuer")]
+    pub entra_jwks: Option<PathBuf>,
+    /// Role of a principal: Reader, Contributor, RegistryContributor, TwinContributor; may be repeated. Without any,
+    /// everybody whom the issuer knows is a Contributor
+    #[arg(long = "entra-role", value_name = "OID=ROLE", requires = "entra_issuer")]
+    pub entra_roles: Vec<RoleAssignment>,
 }
 
 /// `iotjob hub env`.
@@ -81,27 +97,10 @@ pub struct HubEnvArgs {
     /// File that the hub was told to write; without it, the newest running hub of this user
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Shell to write for
+    /// Shell or tool to write for
     #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT)]
     pub shell: Shell,
 }
-
-/// Shells that differ in how they set variables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    /// bash, zsh, sh.
-    Bash,
-    /// PowerShell.
-    Powershell,
-}
-
-impl Shell {
-    /// The one that most people of this system use.
-    pub const DEFAULT: Self = if cfg!(windows) { Self::Powershell } else { Self::Bash };
-}
-
-/// The policy whose connection string people want first.
-const OWNER: &str = "iothubowner";
 
 /// Runs the command.
 ///
@@ -173,11 +172,30 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
         ca: CaPlace::Folder(ca),
         trust_cas: args.trust_cas,
         telemetry_tap: args.telemetry_tap,
+        entra: entra_trust(args.entra_issuer, args.entra_jwks.as_deref(), args.entra_roles)?,
         policies: args.policies,
         devices: args.devices,
         clock,
         rng,
     })
+}
+
+/// Reads the keys of the issuer that the hub is to trust.
+fn entra_trust(
+    issuer: Option<String>,
+    jwks: Option<&Path>,
+    assignments: Vec<RoleAssignment>,
+) -> Result<Option<EntraTrust>, Failure> {
+    let (Some(issuer), Some(path)) = (issuer, jwks) else { return Ok(None) };
+    let failed = |what: String| Failure::usage(format!("--entra-jwks {}: {what}", path.display()));
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(KEY_SET_BYTES_MAX + 1).read_to_string(&mut text));
+    let bytes = read.map_err(|error| failed(error.to_string()))?;
+    if bytes as u64 > KEY_SET_BYTES_MAX {
+        return Err(failed(format!("the file has more than {KEY_SET_BYTES_MAX} bytes")));
+    }
+    let keys = KeySet::parse(&text).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(EntraTrust { issuer, keys, assignments }))
 }
 
 /// Lets `iotjob hub env` find the hub. A hub that nobody finds is still a hub.
@@ -208,13 +226,13 @@ fn introduce(ready: &ReadyInfo, ready_file: Option<&Path>, printer: &Printer) {
         Some(path) => {
             // The other terminal stands elsewhere.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            format!("iotjob hub env --ready-file {}", quoted(&path.display().to_string(), Shell::DEFAULT))
+            format!("iotjob hub env --ready-file {}", Shell::DEFAULT.quoted(&path.display().to_string()))
         }
         None => "iotjob hub env".to_owned(),
     };
     let line = match Shell::DEFAULT {
-        Shell::Bash => format!("eval \"$({env})\""),
         Shell::Powershell => format!("{env} | Out-String | Invoke-Expression"),
+        _ => format!("eval \"$({env})\""),
     };
     printer.data("\nIn another terminal, so that iotjob and the Azure SDKs find and trust it:");
     printer.data(&format!("  {line}\n"));
@@ -228,8 +246,8 @@ fn show_environment(args: &HubEnvArgs, printer: &Printer) -> Result<Exit, Failur
         })?,
         None => newest()?,
     };
-    for (name, value) in variables(&ready) {
-        printer.data(&assignment(name, &value, args.shell));
+    for line in lines(&ready, args.shell) {
+        printer.data(&line);
     }
     Ok(Exit::Success)
 }
@@ -243,39 +261,6 @@ fn newest() -> Result<ReadyInfo, Failure> {
     })
 }
 
-/// What iotjob and the SDKs read (CLIENTS.md 1).
-fn variables(ready: &ReadyInfo) -> Vec<(&'static str, String)> {
-    let mut variables = Vec::new();
-    if let Some(owner) = ready.connection_strings.get(OWNER) {
-        variables.push(("IOTHUB_CONNECTION_STRING", owner.clone()));
-    }
-    let mut devices = ready.devices.values();
-    if let (Some(only), None) = (devices.next(), devices.next()) {
-        variables.push(("IOTHUB_DEVICE_CONNECTION_STRING", only.clone()));
-    }
-    if let Some(ca) = &ready.ca_file {
-        let ca = ca.display().to_string();
-        variables.extend(["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"].map(|name| (name, ca.clone())));
-    }
-    variables
-}
-
-fn assignment(name: &str, value: &str, shell: Shell) -> String {
-    let value = quoted(value, shell);
-    match shell {
-        Shell::Bash => format!("export {name}={value}"),
-        Shell::Powershell => format!("$env:{name} = {value}"),
-    }
-}
-
-/// Quotes a text so that the shell takes it as it stands.
-fn quoted(text: &str, shell: Shell) -> String {
-    match shell {
-        Shell::Bash => format!("'{}'", text.replace('\'', r"'\''")),
-        Shell::Powershell => format!("'{}'", text.replace('\'', "''")),
-    }
-}
-
 fn start_failure(error: &HubStartError) -> Failure {
     let text = chain(error);
     match error {
@@ -285,60 +270,19 @@ fn start_failure(error: &HubStartError) -> Failure {
         | HubStartError::Policies(_)
         | HubStartError::Listen(ListenError::InUse { .. })
         | HubStartError::Store(StoreError::InUse { .. }) => Failure::usage(text),
-        HubStartError::Listen(ListenError::Refused { .. }) => {
-            Failure::usage(text).hint("ports below 1024 may need rights that you do not have")
-        }
-        HubStartError::Store(_) | HubStartError::Tls(_) | HubStartError::Keys(_) | HubStartError::Register { .. } => {
-            Failure::unexpected(text)
-        }
+        HubStartError::Listen(ListenError::Refused { source, .. }) => match source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Failure::usage(text).hint("ports below 1024 may need rights that you do not have")
+            }
+            io::ErrorKind::AddrNotAvailable => Failure::usage(text).hint("--listen takes addresses of this machine"),
+            _ => Failure::usage(text),
+        },
+        HubStartError::Store(_) | HubStartError::Tls(_) => Failure::unexpected(text)
+            .hint("CA and data lie in the folder of --data; without it, the CA lies in your data folder"),
+        HubStartError::Keys(_) | HubStartError::Register { .. } => Failure::unexpected(text),
     }
 }
 
 fn ready_file_failure(error: &ReadyFileError) -> Failure {
     Failure::usage(chain(error))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::path::PathBuf;
-
-    use super::*;
-
-    fn ready(devices: &[&str]) -> ReadyInfo {
-        ReadyInfo {
-            host_name: "localhost".to_owned(),
-            https_port: 8443,
-            mqtt_port: 8883,
-            ca_file: Some(PathBuf::from("/home/o'neil/ca.pem")),
-            connection_strings: BTreeMap::from([(OWNER.to_owned(), "HostName=h;K=a=".to_owned())]),
-            devices: devices.iter().map(|id| ((*id).to_owned(), format!("DeviceId={id}"))).collect(),
-        }
-    }
-
-    fn lines(devices: &[&str], shell: Shell) -> Vec<String> {
-        variables(&ready(devices)).iter().map(|(name, value)| assignment(name, value, shell)).collect()
-    }
-
-    #[test]
-    fn each_shell_gets_its_own_quotes() {
-        assert_eq!(
-            lines(&["d1"], Shell::Bash),
-            [
-                "export IOTHUB_CONNECTION_STRING='HostName=h;K=a='",
-                "export IOTHUB_DEVICE_CONNECTION_STRING='DeviceId=d1'",
-                r"export SSL_CERT_FILE='/home/o'\''neil/ca.pem'",
-                r"export REQUESTS_CA_BUNDLE='/home/o'\''neil/ca.pem'",
-                r"export NODE_EXTRA_CA_CERTS='/home/o'\''neil/ca.pem'",
-            ]
-        );
-        assert_eq!(lines(&["d1"], Shell::Powershell)[2], "$env:SSL_CERT_FILE = '/home/o''neil/ca.pem'");
-    }
-
-    #[test]
-    fn a_device_is_named_only_when_there_is_exactly_one() {
-        for devices in [&[][..], &["d1", "d2"]] {
-            assert!(!lines(devices, Shell::Bash).iter().any(|line| line.contains("DEVICE")), "{devices:?}");
-        }
-    }
 }

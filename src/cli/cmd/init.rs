@@ -67,7 +67,7 @@ fn starter(name: &str) -> String {
         "\
 # yaml-language-server: $schema={SCHEMA_ID}
 #
-# A job for Azure IoT Hub. `iotjob validate` checks it, `iotjob plan` shows what it would do, `iotjob apply` does it.
+# A job for Azure IoT Hub. `iotjob validate` checks it, `iotjob apply` does it.
 
 # The start of the run's id on the hub. Applying the same manifest again finds the same run.
 name: {name}

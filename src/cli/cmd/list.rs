@@ -21,7 +21,7 @@ pub struct ListArgs {
     #[arg(long, value_enum, ignore_case = true)]
     status: Option<StatusFilter>,
     /// How to write the jobs to stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,

@@ -20,7 +20,7 @@ pub struct QueryArgs {
     #[arg(value_name = "SELECT")]
     text: String,
     /// How to write the rows to stdout; as text, columns become a table and whole documents stay JSON
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,

@@ -12,7 +12,7 @@ use crate::cli::table;
 use crate::cli::words::{device_status_name, to_json_line};
 use crate::client::{HubClient, QueryPage, device_jobs_query};
 use crate::model::limits::PAGE_ITEMS_MAX;
-use crate::model::{DeviceJob, JobResponse};
+use crate::model::{DeviceJob, JobResponse, JobStatus};
 use crate::run::{OutcomeClass, classify};
 
 /// What `results` takes.
@@ -25,7 +25,7 @@ pub struct ResultsArgs {
     #[arg(long)]
     failed: bool,
     /// How to write the rows to stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
     hub: HubArgs,
@@ -105,6 +105,9 @@ fn ended_without_success(row: &DeviceJob) -> bool {
 fn what_is_missing(job: &JobResponse, rows_read: u64) -> Option<String> {
     let expected = job.device_job_statistics.map(|counts| counts.device_count);
     match expected {
+        None if rows_read == 0 && job.status == JobStatus::Cancelled => {
+            Some("the job was cancelled before it began, so there are no rows".to_owned())
+        }
         None if rows_read == 0 => Some("the job has not begun, so there are no rows".to_owned()),
         Some(expected) if expected > rows_read => {
             Some(format!("the hub shows {rows_read} of {expected} rows; they follow the job by some seconds"))
@@ -182,6 +185,8 @@ mod tests {
             serde_json::from_value(json!({"jobId": "j", "status": "running", "deviceJobStatistics": counts})).unwrap()
         };
         assert!(what_is_missing(&job(json!(null)), 0).unwrap().contains("not begun"));
+        let cancelled = JobResponse { status: JobStatus::Cancelled, ..job(json!(null)) };
+        assert!(what_is_missing(&cancelled, 0).unwrap().contains("cancelled"));
         assert!(what_is_missing(&job(json!({"deviceCount": 3})), 2).unwrap().contains("2 of 3"));
         assert_eq!(what_is_missing(&job(json!({"deviceCount": 3})), 3), None);
     }

@@ -20,7 +20,7 @@ pub struct ValidateArgs {
     #[arg(long)]
     pub deny_warnings: bool,
     /// How problems are written: text on stderr, or one JSON object a line on stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     pub output: OutputFormat,
 }
 

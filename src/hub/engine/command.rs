@@ -7,7 +7,9 @@ use crate::hub::HubError;
 use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::registry::{Identity, IdentityDraft, IfMatch};
 use crate::hub::store::StoreError;
-use crate::model::{JobId, JobRequest, JobResponse, JsonObject, MethodRequest, MethodResponse, TwinId, TwinPatch};
+use crate::model::{
+    JobId, JobRequest, JobResponse, JsonObject, MethodRequest, MethodResponse, SymmetricKey, TwinId, TwinPatch,
+};
 use crate::mqtt::Subscription;
 
 /// Anything that changes the hub's state; the edges have authorised it.
@@ -28,6 +30,20 @@ pub enum Command {
         id: TwinId,
         /// The precondition.
         if_match: IfMatch,
+    },
+    /// Gives a device or module new keys.
+    RegenerateKeys {
+        /// Which.
+        id: TwinId,
+        /// The keys.
+        new: NewKeys,
+    },
+    /// Gives the twin of an identity that was just registered its first content.
+    FillTwin {
+        /// Whose.
+        id: TwinId,
+        /// The content.
+        content: TwinPatch,
     },
     /// Merges a back-end patch into a twin.
     PatchTwin {
@@ -101,6 +117,15 @@ pub enum Command {
     },
     /// A connection is gone.
     Disconnect(ConnectionId),
+}
+
+/// Keys that take the place of an identity's; `None` keeps the one it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKeys {
+    /// The new primary key.
+    pub primary: Option<SymmetricKey>,
+    /// The new secondary key.
+    pub secondary: Option<SymmetricKey>,
 }
 
 /// The answer to a command, given once its batch is durable.

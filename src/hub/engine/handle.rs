@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::command::{Command, Reply};
+use super::command::{Command, NewKeys, Reply};
 use super::session::{SessionKind, SessionOpened};
 use super::writer::{Envelope, Order, start_writer};
 use crate::hub::HubError;
@@ -124,6 +124,25 @@ impl EngineHandle {
     /// `DeviceNotFound`, `ModuleNotFound`, `PreconditionFailed`, also for [`IfMatch::Absent`].
     pub async fn delete_identity(&self, id: TwinId, if_match: IfMatch) -> Result<(), HubError> {
         self.ask(Command::DeleteIdentity { id, if_match }, None).await.map(drop)
+    }
+
+    /// Gives an identity new keys; its etag moves, its connections stay.
+    ///
+    /// # Errors
+    /// `DeviceNotFound`, `ModuleNotFound`, `InvalidOperation` for an identity without keys.
+    pub async fn regenerate_keys(&self, id: TwinId, new: NewKeys) -> Result<Identity, HubError> {
+        match self.ask(Command::RegenerateKeys { id, new }, None).await? {
+            Reply::Identity(it) => Ok(*it),
+            other => Err(astray(&other)),
+        }
+    }
+
+    /// Gives the twin of a new identity its first content, which counts as no change (REST.md 6.3).
+    ///
+    /// # Errors
+    /// `DeviceNotFound`; `ArgumentInvalid` for a broken limit.
+    pub async fn fill_twin(&self, id: TwinId, content: TwinPatch) -> Result<(), HubError> {
+        self.ask(Command::FillTwin { id, content }, None).await.map(drop)
     }
 
     /// Merges a back-end patch (REST.md 6.4) and gives the whole twin document.

@@ -109,6 +109,7 @@ impl Engine {
         }
         let created = WireTime::from(turn.now);
         let record = JobRecord {
+            // conformance-choice: REST.md 4.2: a start in the past means now, however far back it lies
             // A start that has passed means now; the deadline counts from when the job could begin.
             start: request.start_time.filter(|start| *start > created).unwrap_or(created),
             request,
@@ -126,6 +127,7 @@ impl Engine {
         Ok(Reply::Job(Box::new(receipt)))
     }
 
+    // conformance-choice: REST.md 5: a job that is cancelled before it ran has no rows
     /// Cancels a job that does not run yet (REST.md 4.7).
     pub(super) fn cancel_job(&mut self, id: &JobId, turn: &mut Turn<'_, '_>) -> Result<Reply, Fault> {
         let stored = turn.tables.job(id)?;
@@ -211,6 +213,7 @@ impl Engine {
         }))
     }
 
+    // conformance-choice: REST.md 4.5: the reason of a failed job stands in failureReason and in statusMessage
     fn fail_job(&mut self, mut job: ActiveJob, reason: String, turn: &mut Turn<'_, '_>) -> Result<(), StoreError> {
         job.record.failure = Some(reason);
         self.end_job(job, JobStatus::Failed, turn)?;
@@ -230,6 +233,7 @@ impl Engine {
         Ok(())
     }
 
+    // conformance-choice: REST.md 4.5: a job that matches nobody completes with zero counts
     /// Ends a job if its last row has ended, or gives it its turn for what it has still to do.
     pub(super) fn end_if_done(&mut self, id: &JobId, turn: &mut Turn<'_, '_>) -> Result<(), StoreError> {
         let Some(job) = self.jobs.get(id) else { return Ok(()) };

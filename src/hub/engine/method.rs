@@ -124,6 +124,7 @@ impl Engine {
         self.send_call(call, method.0, method.1)
     }
 
+    // conformance-choice: DEVICE.md 2.7: the rid of a call is a counter in hex
     fn send_call(&mut self, call: Call, name: String, payload: Value) -> CallId {
         self.last_call += 1;
         let id = CallId(self.last_call);
@@ -272,6 +273,7 @@ fn clock_face(seconds: u64) -> String {
 mod tests {
     use super::*;
 
+    // conformance: REST.md 7: info.timeout is written hh:mm:ss
     #[test]
     fn a_timeout_is_written_as_on_a_clock() {
         assert_eq!([clock_face(0), clock_face(60), clock_face(300)], ["00:00:00", "00:01:00", "00:05:00"]);

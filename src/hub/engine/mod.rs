@@ -16,6 +16,7 @@ mod method;
 mod registry;
 mod request;
 mod row;
+mod scopes;
 mod session;
 mod target;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-pub use command::{Applied, Command, Completion, Effects, Reply, Ticket};
+pub use command::{Applied, Command, Completion, Effects, NewKeys, Reply, Ticket};
 pub use handle::{EngineHandle, EngineOptions};
 pub use session::{SessionKind, SessionOpened};
 
@@ -116,6 +117,8 @@ impl Engine {
             Command::CreateIdentity(draft) => self.create_identity(draft, turn),
             Command::ReplaceIdentity { draft, if_match } => self.replace_identity(draft, &if_match, turn),
             Command::DeleteIdentity { id, if_match } => self.delete_identity(&id, &if_match, turn),
+            Command::RegenerateKeys { id, new } => Self::regenerate_keys(&id, new, turn),
+            Command::FillTwin { id, content } => Self::fill_twin(&id, content, turn),
             Command::PatchTwin { id, patch, if_match } => self.patch_twin(&id, patch, &if_match, turn),
             Command::ReplaceTwin { id, content, if_match } => self.replace_twin(&id, content, &if_match, turn),
             Command::Report { id, patch, base_version } => Self::report(&id, &patch, base_version, turn),

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::command::{Fault, Reply};
+use super::command::{Fault, NewKeys, Reply};
+use super::scopes::Scopes;
 use super::{Engine, Turn};
 use crate::hub::HubError;
 use crate::hub::registry::{Authentication, Identity, IdentityDraft, IfMatch};
@@ -37,18 +38,19 @@ impl Engine {
     }
 
     fn register(&mut self, draft: IdentityDraft, turn: &mut Turn<'_, '_>) -> Result<Identity, StoreError> {
+        let scopes = Scopes::of_new(&draft, turn.now);
         let identity = Identity {
             generation_id: dotnet_ticks(turn.now),
             // Eight or nine digits, as recorded (REST.md 1.4).
             etag: 10_000_000 + self.rng.next_u64() % 900_000_000,
             status_updated: WireTime::Never,
-            device_scope: scope_of(&draft, turn.now),
             id: draft.id,
             status: draft.status,
             status_reason: draft.status_reason,
             authentication: draft.authentication,
             iot_edge: draft.iot_edge,
-            parent_scopes: draft.parent_scopes,
+            device_scope: scopes.device,
+            parent_scopes: scopes.parents,
             managed_by: draft.managed_by,
         };
         turn.tables.put_identity(&identity)?;
@@ -92,19 +94,18 @@ impl Engine {
         let before = existing(&draft.id, turn)?;
         check_etag(&before, if_match)?;
         let changed = before.status != draft.status;
-        // The service wants an edge device's scope repeated; what to do with one left out is ours: keep it.
-        let kept_scope = before.device_scope.clone().filter(|_| draft.iot_edge && draft.device_scope.is_none());
+        let scopes = Scopes::of_replaced(&before, &draft)?;
         let identity = Identity {
             generation_id: before.generation_id,
             etag: before.etag + 1,
             status_updated: if changed { turn.now.into() } else { before.status_updated },
-            device_scope: kept_scope.or_else(|| scope_of(&draft, turn.now)),
             id: draft.id,
             status: draft.status,
             status_reason: draft.status_reason,
             authentication: draft.authentication,
             iot_edge: draft.iot_edge,
-            parent_scopes: draft.parent_scopes,
+            device_scope: scopes.device,
+            parent_scopes: scopes.parents,
             managed_by: draft.managed_by,
         };
         turn.tables.put_identity(&identity)?;
@@ -115,6 +116,24 @@ impl Engine {
         if identity.status == IdentityStatus::Disabled {
             self.close_all(&identity.id, "the device was disabled", turn)?;
         }
+        Ok(Reply::Identity(Box::new(identity)))
+    }
+
+    /// Gives an identity new keys and leaves the rest of it alone, its connections too.
+    pub(super) fn regenerate_keys(id: &TwinId, new: NewKeys, turn: &mut Turn<'_, '_>) -> Result<Reply, Fault> {
+        let mut identity = existing(id, turn)?;
+        let Authentication::Sas(keys) = &mut identity.authentication else {
+            let text = format!("The authentication of '{id}' has no keys that could be regenerated.");
+            return Err(HubError::new(ErrorCode::InvalidOperation, text).into());
+        };
+        if let Some(primary) = new.primary {
+            keys.primary_key = primary;
+        }
+        if let Some(secondary) = new.secondary {
+            keys.secondary_key = secondary;
+        }
+        identity.etag += 1;
+        turn.tables.put_identity(&identity)?;
         Ok(Reply::Identity(Box::new(identity)))
     }
 
@@ -200,17 +219,8 @@ fn check_etag(identity: &Identity, if_match: &IfMatch) -> Result<(), Fault> {
     Err(stale.into())
 }
 
-/// An edge device has a scope of its own, made once (REST.md 8.3).
-fn scope_of(draft: &IdentityDraft, now: Timestamp) -> Option<String> {
-    let generated = || format!("ms-azure-iot-edge://{}-{}", draft.id.device, dotnet_ticks(now));
-    match &draft.device_scope {
-        Some(scope) => Some(scope.clone()),
-        None => draft.iot_edge.then(generated),
-    }
-}
-
 /// 100 ns steps since the year 1, as .NET counts (REST.md 1.5).
-fn dotnet_ticks(now: Timestamp) -> u64 {
+pub(super) fn dotnet_ticks(now: Timestamp) -> u64 {
     const TICKS_TO_1970: i128 = 621_355_968_000_000_000;
     u64::try_from(now.as_nanosecond() / 100 + TICKS_TO_1970).unwrap_or_default()
 }

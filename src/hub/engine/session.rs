@@ -46,6 +46,7 @@ impl Connection {
 }
 
 impl Engine {
+    // conformance-deviation: DEVICE.md 6: connectionState is exact at once; on the service it lags by minutes
     /// Opens a connection: it becomes the identity's only one.
     pub(super) fn connect(
         &mut self,
@@ -57,6 +58,7 @@ impl Engine {
         may_connect(&id, turn)?;
         let stored = turn.tables.session(&id)?;
         match (session, &stored) {
+            // conformance-choice: DEVICE.md 1.6: a persistent session is kept until its identity is deleted
             (SessionKind::Clean, Some(_)) => turn.tables.remove_session(&id)?,
             // Written at once: the next CONNECT finds a session even if nothing is subscribed in this one.
             (SessionKind::Persistent, None) => turn.tables.put_session(&id, &SessionRecord::default())?,

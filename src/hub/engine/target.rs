@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::job::{ActiveJob, Next, Phase};
 use super::timer::Timer;
 use super::{Engine, Turn};
-use crate::hub::store::{RowRecord, StoreError, TwinCollection};
+use crate::hub::store::{RowRecord, StoreError, TwinCollection, WriteTables};
 use crate::model::limits::JOB_STEP_MAX;
 use crate::model::{DeviceJobStatus, JobStatistics, JobStatus, TwinId};
 use crate::query::{Collection, Condition, KeyRange, parse_condition};
@@ -44,14 +44,33 @@ impl Evaluation {
     }
 }
 
-impl Engine {
-    /// Judges some more twins; after the last, makes the rows and lets the job run.
-    pub(super) fn evaluate(&mut self, job: &mut ActiveJob, turn: &mut Turn<'_, '_>) -> Result<Next, StoreError> {
-        let Phase::Evaluating(search) = &mut job.phase else { return Ok(Next::Again) };
-        let Evaluation { condition, collection, range, after, found } = search;
+/// Whether a search has seen every twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    GoesOn,
+    IsOver,
+}
+
+impl Evaluation {
+    /// Judges some more twins.
+    fn go_on(&mut self, tables: &WriteTables<'_>) -> Result<Search, StoreError> {
+        if self.condition.is_everything() { self.take_some(tables) } else { self.judge_some(tables) }
+    }
+
+    /// A condition that everybody fulfils needs no documents.
+    fn take_some(&mut self, tables: &WriteTables<'_>) -> Result<Search, StoreError> {
+        let ids = tables.twins_after(self.collection, self.after.as_ref(), JOB_STEP_MAX)?;
+        let search = if ids.len() < JOB_STEP_MAX { Search::IsOver } else { Search::GoesOn };
+        self.after = ids.last().cloned();
+        self.found.extend(ids);
+        Ok(search)
+    }
+
+    fn judge_some(&mut self, tables: &WriteTables<'_>) -> Result<Search, StoreError> {
+        let Self { condition, collection, range, after, found } = self;
         let mut judged = 0;
         let mut last = None;
-        turn.tables.scan_twins(*collection, range, after.as_ref(), &mut |id, document| {
+        tables.scan_twins(*collection, range, after.as_ref(), &mut |id, document| {
             if condition.matches(&document) {
                 found.push(id.clone());
             }
@@ -62,12 +81,22 @@ impl Engine {
             last = Some(id.clone());
             ControlFlow::Break(())
         })?;
-        if last.is_some() {
-            *after = last;
-            return Ok(Next::Again);
+        if last.is_none() {
+            return Ok(Search::IsOver);
         }
-        let targets = std::mem::take(found);
-        self.run_job(job, &targets, turn)?;
+        *after = last;
+        Ok(Search::GoesOn)
+    }
+}
+
+impl Engine {
+    /// Judges some more twins; after the last, makes the rows and lets the job run.
+    pub(super) fn evaluate(&mut self, job: &mut ActiveJob, turn: &mut Turn<'_, '_>) -> Result<Next, StoreError> {
+        let Phase::Evaluating(evaluation) = &mut job.phase else { return Ok(Next::Again) };
+        if evaluation.go_on(turn.tables)? == Search::IsOver {
+            let targets = std::mem::take(&mut evaluation.found);
+            self.run_job(job, &targets, turn)?;
+        }
         Ok(Next::Again)
     }
 

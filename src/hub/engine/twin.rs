@@ -27,6 +27,7 @@ impl Engine {
         document(id, turn)
     }
 
+    // conformance-choice: DEVICE.md 2.9: a replacement tells the device the new content, with a null for each key that went
     /// Replaces tags and desired properties: what is not in `content` goes (REST.md 6.4).
     pub(super) fn replace_twin(
         &mut self,
@@ -46,6 +47,16 @@ impl Engine {
         };
         self.write_twin(id, twin, patch, turn)?;
         document(id, turn)
+    }
+
+    /// Fills a fresh twin; nobody can be connected yet.
+    pub(super) fn fill_twin(id: &TwinId, content: TwinPatch, turn: &mut Turn<'_, '_>) -> Result<Reply, Fault> {
+        let mut twin = turn.tables.twin(id)?.ok_or_else(|| not_found(id))?;
+        twin.fill(TwinPatch { tags: content.tags, desired: content.desired.map(without_service_keys_of) });
+        check("tags", tags_violations(&twin.tags))?;
+        check("properties.desired", desired_violations(&twin.desired.values))?;
+        turn.tables.put_twin(id, &twin)?;
+        Ok(Reply::Done)
     }
 
     /// Merges a patch into a twin, checks what came of it, stores it and tells the device.

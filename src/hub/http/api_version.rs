@@ -18,6 +18,7 @@ pub(super) fn check(uri: &Uri) -> Result<(), Refusal> {
     }
 }
 
+// conformance-choice: REST.md 1.1: a missing api-version is 400 InvalidProtocolVersion
 fn refusal(message: String) -> Refusal {
     Refusal::new(ErrorCode::InvalidProtocolVersion, message)
 }
@@ -39,6 +40,7 @@ fn is_plausible(version: &str) -> bool {
 mod tests {
     use super::*;
 
+    // conformance: REST.md 1.1: every api-version of the right form is served, previews too
     #[test]
     fn every_version_that_clients_send_is_served() {
         for query in [
@@ -52,6 +54,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 1.1: a missing api-version is 400 InvalidProtocolVersion
     #[test]
     fn a_missing_or_malformed_version_is_refused() {
         for query in

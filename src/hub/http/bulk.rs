@@ -92,6 +92,7 @@ struct Done {
     outcome: Result<Option<String>, Refusal>,
 }
 
+// conformance-choice: REST.md 8.4: good items are carried out when others fail, modes may be mixed, and errorCode is a name
 /// Carries items out; the outcomes are in the items' order.
 async fn carry_out_all(hub: &HttpState, items: Vec<Value>) -> Vec<Done> {
     let one_by_one = |group: Vec<(usize, Value)>| async move {
@@ -214,7 +215,7 @@ async fn create(hub: &HttpState, id: TwinId, item: Value) -> Result<Option<Strin
     if twin == TwinPatch::default() {
         return Ok(None);
     }
-    let filled = hub.engine.patch_twin(id, twin, IfMatch::Any).await;
+    let filled = hub.engine.fill_twin(id, twin).await;
     Ok(filled.err().map(|HubError { message, .. }| message))
 }
 
@@ -251,6 +252,7 @@ mod tests {
         assert!(mode(Some("upsert")).is_err());
     }
 
+    // conformance: REST.md 8.4: items of one device are carried out in their order
     #[test]
     fn items_of_one_device_stay_together_and_in_order() {
         let item = |id: &str, n: u64| json!({"id": id, "n": n});

@@ -121,6 +121,7 @@ impl Refusal {
 }
 
 fn ordinary(message: &str, tracking: &str) -> Value {
+    // conformance-deviation: REST.md 3.1: tracking ids are written in the older form, -G:0 and MM/DD/YYYY
     json!({"Message": message, "ExceptionMessage": format!("Tracking ID:{tracking}")})
 }
 
@@ -164,6 +165,7 @@ mod tests {
     const A: &str = "0000000000000000000000000000000a-G:0-TimeStamp:02/03/2026 04:05:06";
     const B: &str = "0000000000000000000000000000000b-TimeStamp:02/03/2026 04:05:06";
 
+    // conformance: REST.md 3.1: errors of the twin store have a tracking id of their own, without -G
     #[test]
     fn the_gateway_repeats_the_request_id_and_the_twin_store_does_not() {
         let refusal = Refusal::new(ErrorCode::DeviceNotFound, "d1");
@@ -177,6 +179,7 @@ mod tests {
         );
     }
 
+    // conformance: REST.md 3.1: the envelope of a method error has code, tracking id, message, info and time
     #[test]
     fn method_errors_are_a_text_inside_message() {
         let mut refusal = Refusal::new(ErrorCode::DeviceNotOnline, "Timed out waiting for device to connect.")
@@ -194,6 +197,7 @@ mod tests {
         );
     }
 
+    // conformance: REST.md 3.1: the double envelope of the job service
     #[test]
     fn job_errors_hold_the_job_services_own() {
         let refusal =
@@ -205,6 +209,7 @@ mod tests {
         assert_eq!(inner["Message"], "ErrorCode:ThrottlingMaxActiveJobCountExceeded;full");
     }
 
+    // conformance: REST.md 2.5: the reason of a refusal is told to the log, never to the caller
     #[test]
     fn the_reason_never_reaches_the_caller() {
         let refusal = Refusal::unreadable(ErrorCode::ArgumentInvalid, "secret detail");

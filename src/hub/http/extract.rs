@@ -104,6 +104,7 @@ pub(super) fn etag(text: &str) -> IfMatch {
 mod tests {
     use super::*;
 
+    // conformance: REST.md 1.4: every spelling of If-Match is read
     #[test]
     fn every_spelling_of_a_precondition_is_read() {
         for (text, want) in [

@@ -183,6 +183,7 @@ mod tests {
         read::<IdentityBody>(body)?.draft(TwinId::device("d1".parse().unwrap()))
     }
 
+    // conformance: REST.md 8.1: `{}`, `""` and null keys mean that keys are to be made
     #[test]
     fn missing_and_empty_keys_are_made() {
         for authentication in [
@@ -200,6 +201,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 8.1: given keys of 16 to 64 bytes are kept, both or neither
     #[test]
     fn given_keys_are_kept_both_or_neither() {
         let body = |keys: Value| json!({"authentication": {"symmetricKey": keys}});
@@ -219,6 +221,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 8.1: the types sas, selfSigned and certificateAuthority are read; none is refused for devices
     #[test]
     fn types_are_read_or_guessed() {
         let authentication = |body: Value| draft(json!({"authentication": body})).map(|draft| draft.authentication);
@@ -245,6 +248,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 8.2: a module of type none gets keys
     #[test]
     fn a_module_without_authentication_gets_keys() {
         let id = TwinId::module("d1".parse().unwrap(), "m".parse().unwrap());
@@ -252,6 +256,7 @@ mod tests {
         assert!(matches!(body.draft(id).unwrap().authentication, Authentication::Sas(_)));
     }
 
+    // conformance: REST.md 8.1: a status other than enabled and disabled is 400
     #[test]
     fn ids_and_status_must_fit() {
         for bad in [json!({"deviceId": "d2"}), json!({"moduleId": "m"}), json!({"status": "off"})] {

@@ -119,6 +119,7 @@ mod tests {
         last_activity: WireTime::Never,
     };
 
+    // conformance: REST.md 8.1: a device identity has the members of the service, in their order
     #[test]
     fn a_device_is_written_to_the_letter() {
         let device = identity(TwinId::device("d1".parse().unwrap()));
@@ -144,6 +145,7 @@ mod tests {
         assert_eq!(document(&device, &NOT_THERE, Never::WithoutZone)["lastActivityTime"], "0001-01-01T00:00:00");
     }
 
+    // conformance: REST.md 8.2: a module identity has neither status nor capabilities
     #[test]
     fn a_module_has_no_status_and_no_capabilities() {
         let module = identity(TwinId::module("d1".parse().unwrap(), "m1".parse().unwrap()));

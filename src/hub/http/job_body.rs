@@ -35,6 +35,7 @@ impl JobBody {
     /// `GenericBadRequest` for a type that cannot be scheduled, else `ArgumentInvalid`.
     pub(super) fn request(self, id: JobId) -> Result<JobRequest, Refusal> {
         let job_type = job_type(self.kind.as_ref())?;
+        // conformance-choice: REST.md 4.2: a jobId in the body that is not that of the path is 400
         if let Some(other) = self.job_id.filter(|other| !other.is_empty() && other != id.as_str()) {
             return Err(Refusal::argument(format!("The jobId '{other}' of the body is not that of the path.")));
         }
@@ -48,6 +49,7 @@ impl JobBody {
         Ok(JobRequest {
             job_id: id,
             job_type,
+            // conformance-choice: REST.md 4.5: a missing or empty condition is 400 ArgumentInvalid
             query_condition: query_condition.ok_or_else(|| missing("queryCondition"))?,
             cloud_to_device_method: method,
             update_twin: twin,
@@ -84,6 +86,7 @@ fn twin_job(body: Value) -> Result<TwinJob, Refusal> {
         ))
         .said_by(Envelope::JobService));
     }
+    // conformance-choice: REST.md 4.2: a twin job without an etag is let pass, as C# sends it, and echoed with `*`
     job.etag = Some("*".to_owned());
     if let Some(properties) = &mut job.properties {
         properties.desired = properties.desired.take().map(without_service_keys);
@@ -103,6 +106,7 @@ fn start_time(text: Option<&str>) -> Result<Option<WireTime>, Refusal> {
 
 fn max_execution_time(seconds: Option<i64>) -> Result<u64, Refusal> {
     match seconds.map(u64::try_from) {
+        // conformance-choice: REST.md 4.2: a job without maxExecutionTimeInSeconds has an hour, and there is no maximum
         None => Ok(JOB_TIMEOUT_S_DEFAULT),
         Some(Ok(seconds)) if seconds > 0 => Ok(seconds),
         Some(_) => Err(Refusal::argument("maxExecutionTimeInSeconds must be above 0.")),
@@ -119,6 +123,7 @@ mod tests {
         read::<JobBody>(body)?.request("j1".parse().unwrap())
     }
 
+    // conformance: CLIENTS.md 2: the job bodies of the Python quickstart are understood
     #[test]
     fn the_python_quickstarts_bodies_are_understood() {
         let method = request(json!({
@@ -144,6 +149,7 @@ mod tests {
         );
     }
 
+    // conformance: REST.md 4.2: null members are absent and the unused half of a request is ignored
     #[test]
     fn nulls_are_absent_and_the_unused_half_is_ignored() {
         let body = json!({
@@ -161,6 +167,7 @@ mod tests {
         assert_eq!((job.update_twin, job.start_time), (None, None));
     }
 
+    // conformance: REST.md 4.2: a job without a condition, a patch or a method, or with a wrong etag, is 400
     #[test]
     fn what_cannot_be_scheduled_is_refused_with_the_services_code() {
         let twin = |patch: Value| json!({"type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": patch});
@@ -180,6 +187,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 4.2: the etag of a twin job may be a star in quotes
     #[test]
     fn a_star_in_quotes_is_a_star() {
         let body = json!({"type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": {"etag": "\"*\""}});

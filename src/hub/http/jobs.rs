@@ -1,4 +1,4 @@
-//! `/jobs/v2`: scheduled jobs (REST.md 4).
+//! `/jobs/v2`: scheduled jobs (REST.md 4), and the empty list of import and export jobs beside it (REST.md 8.6).
 
 use std::cmp::Reverse;
 
@@ -63,6 +63,16 @@ pub(super) async fn cancel(State(hub): State<HttpState>, Segment(id): Segment) -
     Ok(answer::ok(&hub.engine.cancel_job(id).await?))
 }
 
+/// `GET /jobs`: import and export jobs, of which this hub has none.
+pub(super) async fn list_transfers() -> Response {
+    answer::ok(&json!([]))
+}
+
+/// `GET` and `DELETE /jobs/{id}`: whatever its id, it is not there.
+pub(super) async fn no_transfer(Segment(id): Segment) -> Refusal {
+    Refusal::new(ErrorCode::JobNotFound, id)
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Filter {
@@ -70,6 +80,7 @@ pub(super) struct Filter {
     job_status: Option<String>,
 }
 
+// conformance-choice: REST.md 4.8: newest first, 100 a page, and a continuation that does not end
 /// `GET /jobs/v2/query`: a bare array, newest first, paged by headers (REST.md 4.8).
 pub(super) async fn list(
     State(hub): State<HttpState>,
@@ -154,6 +165,7 @@ mod tests {
         .unwrap()
     }
 
+    // conformance: REST.md 4.8: the list begins with the newest job
     #[test]
     fn places_order_newest_first_and_survive_their_token() {
         let old = Place::of(&job("a", "2026-01-01T00:00:00Z"));
@@ -167,6 +179,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 4.8: a filter with a word that is no type or status is refused
     #[test]
     fn filters_are_read_in_any_case_and_typos_refused() {
         assert_eq!(type_of("ScheduleUpdateTwin"), Ok(JobType::ScheduleUpdateTwin));

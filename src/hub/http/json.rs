@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{HttpBody, to_bytes};
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -21,6 +21,10 @@ impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        // What is announced too large is not waited for.
+        if request.body().size_hint().lower() > HTTP_BODY_BYTES_MAX as u64 {
+            return Err(too_large());
+        }
         let read = to_bytes(request.into_body(), HTTP_BODY_BYTES_MAX);
         let bytes = match timeout(Duration::from_secs(HTTP_BODY_S_MAX), read).await {
             Ok(Ok(bytes)) => bytes,
@@ -44,15 +48,16 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 
 /// Says why a body could not be read: too large, or broken off.
 fn unread_body(error: &axum::Error) -> Refusal {
-    let too_large = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
+    let exceeded = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
         .any(|error| error.to_string().contains("length limit exceeded"));
-    if too_large {
-        return Refusal::new(
-            ErrorCode::MessageTooLarge,
-            format!("The request body is larger than {HTTP_BODY_BYTES_MAX} bytes."),
-        );
+    if exceeded {
+        return too_large();
     }
     Refusal::unreadable(ErrorCode::GenericBadRequest, format!("the body broke off: {error}"))
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(ErrorCode::MessageTooLarge, format!("The request body is larger than {HTTP_BODY_BYTES_MAX} bytes."))
 }
 
 impl JsonBody {
@@ -105,6 +110,7 @@ mod tests {
         JsonBody::from_request(request, &()).await.map(|body| body.0)
     }
 
+    // conformance: REST.md 1.2: a missing body is as good as an empty one
     #[tokio::test]
     async fn a_missing_body_is_as_good_as_an_empty_one() {
         for body in ["", " \r\n"] {
@@ -114,6 +120,7 @@ mod tests {
         assert_eq!(parsed("\u{feff}{\"a\":1}").await.unwrap(), json!({"a": 1}));
     }
 
+    // conformance: REST.md 3.3: content that is no JSON is 400 ArgumentInvalid;BadRequest without detail
     #[tokio::test]
     async fn garbage_is_refused_without_detail_and_size_by_its_own_code() {
         let refusal = parsed("{\"a\":").await.unwrap_err();

@@ -114,6 +114,7 @@ mod tests {
         read::<MethodBody>(body)?.check()
     }
 
+    // conformance: REST.md 7: responseTimeout is 30 s and connectTimeout 0 s by default
     #[test]
     fn defaults_are_filled_in_and_texts_taken_for_numbers() {
         let call = check(json!({"methodName": "m"})).unwrap();
@@ -126,6 +127,7 @@ mod tests {
         assert_eq!((call.payload, call.connect_timeout_in_seconds), (json!("{}"), 30));
     }
 
+    // conformance: REST.md 7: time-outs keep their ranges at both ends
     #[test]
     fn time_outs_keep_their_ranges() {
         for (member, value) in [
@@ -142,6 +144,7 @@ mod tests {
         }
     }
 
+    // conformance: REST.md 7: a payload over 128 KB is refused
     #[test]
     fn a_call_needs_a_name_and_a_payload_that_fits() {
         for body in [json!({}), json!({"methodName": null}), json!({"methodName": ""}), json!({"methodName": 5})] {

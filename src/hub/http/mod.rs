@@ -20,6 +20,7 @@ mod methods;
 mod modules;
 mod paging;
 mod query;
+mod regenerate;
 mod router;
 mod serve;
 mod state;

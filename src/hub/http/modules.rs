@@ -1,12 +1,13 @@
 //! `/devices/{device}/modules`: module identities (REST.md 8.2).
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::HttpState;
 use super::answer;
-use super::authorize::unauthorized;
+use super::authorize::{Caller, unauthorized};
 use super::devices;
 use super::error::{Envelope, Refusal};
 use super::extract::{Precondition, Target};
@@ -22,11 +23,12 @@ use crate::model::{ErrorCode, IdentityStatus, TwinId};
 /// `PUT .../modules/{module}`: creates without a precondition, replaces with one.
 pub(super) async fn put(
     State(hub): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     Target(id): Target,
     Precondition(if_match): Precondition,
     body: JsonBody,
 ) -> Result<Response, Refusal> {
-    parent_opens(&hub, &id).await?;
+    parent_opens(&hub, caller, &id).await?;
     let draft = body.read::<IdentityBody>()?.draft(id)?;
     let (identity, never) = match if_match {
         IfMatch::Absent => {
@@ -50,8 +52,12 @@ fn creation_refused(error: HubError) -> Refusal {
 }
 
 /// `GET .../modules/{module}`.
-pub(super) async fn get(State(hub): State<HttpState>, Target(id): Target) -> Result<Response, Refusal> {
-    parent_opens(&hub, &id).await?;
+pub(super) async fn get(
+    State(hub): State<HttpState>,
+    Extension(caller): Extension<Caller>,
+    Target(id): Target,
+) -> Result<Response, Refusal> {
+    parent_opens(&hub, caller, &id).await?;
     let unknown = not_found(&id);
     let found = hub.read(move |snapshot| {
         Ok(snapshot.identity(&id)?.map(|identity| document(&identity, &snapshot.presence(&id), Never::WithZone)))
@@ -62,26 +68,33 @@ pub(super) async fn get(State(hub): State<HttpState>, Target(id): Target) -> Res
 /// `DELETE .../modules/{module}`; wants a precondition.
 pub(super) async fn delete(
     State(hub): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     Target(id): Target,
     Precondition(if_match): Precondition,
 ) -> Result<Response, Refusal> {
-    parent_opens(&hub, &id).await?;
+    parent_opens(&hub, caller, &id).await?;
     hub.engine.delete_identity(id, if_match).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `GET .../modules`.
-pub(super) async fn list(State(hub): State<HttpState>, Target(id): Target) -> Result<Response, Refusal> {
-    parent_opens(&hub, &id).await?;
+pub(super) async fn list(
+    State(hub): State<HttpState>,
+    Extension(caller): Extension<Caller>,
+    Target(id): Target,
+) -> Result<Response, Refusal> {
+    parent_opens(&hub, caller, &id).await?;
     devices::documents(&hub, IdentityScope::ModulesOf(id.device), DEVICE_LIST_MAX).await
 }
 
-/// Answers 401 when the module's device is not there or is disabled, as the service does for SAS (REST.md 2.5).
-async fn parent_opens(hub: &HttpState, id: &TwinId) -> Result<(), Refusal> {
+/// Answers 401 when the module's device is not there or is disabled, as the service does for SAS only (REST.md 2.5).
+async fn parent_opens(hub: &HttpState, caller: Caller, id: &TwinId) -> Result<(), Refusal> {
     let device = TwinId::device(id.device.clone());
     let parent = hub.read(move |snapshot| snapshot.identity(&device)).await?;
     match parent.map(|device| device.status) {
         Some(IdentityStatus::Enabled) => Ok(()),
+        Some(IdentityStatus::Disabled) if caller == Caller::Principal => Ok(()),
+        None if caller == Caller::Principal => Err(devices::not_found(id)),
         Some(IdentityStatus::Disabled) => Err(unauthorized(format!(
             "device `{}` is disabled; module identities then answer 401 as on the service",
             id.device

@@ -37,6 +37,7 @@ impl PageRequest {
             None => PAGE_ITEMS_MAX,
             Some(size) => match size.parse::<i64>() {
                 Ok(size) if size > 0 => usize::try_from(size).map_or(PAGE_ITEMS_MAX, |size| size.min(PAGE_ITEMS_MAX)),
+                // conformance-choice: REST.md 9: page sizes above 100 are cut to it, and zero or less mean 100
                 Ok(_) => PAGE_ITEMS_MAX,
                 Err(_) => return Err(Refusal::argument(format!("{MAX_ITEM_COUNT} must be a number, not '{size}'."))),
             },
@@ -55,6 +56,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     Ok((!text.is_empty()).then_some(text))
 }
 
+// conformance-choice: REST.md 9: a token that the hub did not hand out is 400 ArgumentInvalid
 /// A token that this hub did not hand out, or that belongs to another request.
 pub(super) fn bad_continuation() -> Refusal {
     Refusal::argument("The continuation token is not valid for this request.")
@@ -80,6 +82,7 @@ mod tests {
         PageRequest::of(&headers)
     }
 
+    // conformance: REST.md 9: a page has 100 items at most and by default
     #[test]
     fn sizes_are_cut_to_what_the_service_gives() {
         for (size, want) in

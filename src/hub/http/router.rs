@@ -12,7 +12,7 @@ use super::HttpState;
 use super::answer::{self, finish};
 use super::authorize::{Group, require};
 use super::error::{Envelope, Refusal};
-use super::{bulk, devices, jobs, methods, modules, query, statistics, twins, websocket};
+use super::{bulk, devices, jobs, methods, modules, query, regenerate, statistics, twins, websocket};
 use crate::hub::HubError;
 use crate::model::ErrorCode;
 
@@ -36,6 +36,7 @@ fn endpoints() -> Vec<Endpoint> {
         // Registry (REST.md 8)
         at("/devices", RegistryRead, get(devices::list)),
         at("/devices", RegistryWrite, post(bulk::post)),
+        at("/devices/keys/regenerate", RegistryWrite, post(regenerate::post)),
         at("/devices/{device}", RegistryRead, get(devices::get)),
         at("/devices/{device}", RegistryWrite, put(devices::put).delete(devices::delete)),
         // Queries (REST.md 9): POST /devices/query
@@ -54,6 +55,9 @@ fn endpoints() -> Vec<Endpoint> {
         at("/jobs/v2/query", Jobs, get(jobs::list)),
         at("/jobs/v2/{id}", Jobs, get(jobs::get).put(jobs::put)),
         at("/jobs/v2/{id}/cancel", Jobs, post(jobs::cancel)),
+        // Import and export (REST.md 8.6): there are none, since there is no storage to import from.
+        at("/jobs", Jobs, get(jobs::list_transfers)),
+        at("/jobs/{id}", Jobs, get(jobs::no_transfer).delete(jobs::no_transfer)),
     ]
 }
 
@@ -69,6 +73,7 @@ pub fn router(hub: HttpState) -> Router {
         .route("/healthz", routing::get(healthz))
         // A cancel with an empty id, which the service's own router answers (REST.md 3.1).
         .route("/jobs/v2//cancel", routing::any(|method: Method| async move { not_supported(&method) }))
+        .route("/jobs/create", routing::any(not_found))
         .method_not_allowed_fallback(|method: Method| async move { not_supported(&method) })
         .fallback(not_found)
         .layer(from_fn_with_state(hub.clone(), finish))

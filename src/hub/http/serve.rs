@@ -14,20 +14,16 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::websocket::Handover;
-use crate::hub::accept::serve_tls;
+use crate::hub::accept::{Accepted, serve_tls};
 use crate::model::limits::{HTTP_2_PING_S, HTTP_2_PONG_S_MAX, HTTP_2_STREAMS_MAX, HTTP_HEAD_S_MAX};
 
 /// What TLS calls HTTP/2.
 const HTTP_2: &[u8] = b"h2";
-
-/// What a connection of the HTTPS port is: every client is TLS over TCP.
-type Connection = TlsStream<TcpStream>;
 
 /// Serves `router` on every socket until `stop`, over HTTP/2 with clients that name it in TLS (ALPN) and HTTP/1.1 with all others; answers under way are finished within the accept loop's drain time.
 ///
@@ -39,7 +35,7 @@ pub async fn serve<W, F>(
     websocket: W,
     stop: CancellationToken,
 ) where
-    W: Fn(Connection, Bytes, SocketAddr) -> F + Clone + Send + 'static,
+    W: Fn(Accepted, Bytes, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut tls = ServerConfig::clone(&tls);
@@ -64,11 +60,11 @@ pub async fn serve<W, F>(
 
 /// Serves one connection until the peer leaves, idles too long, or `stop`; gives it back when it was upgraded.
 async fn serve_http1(
-    stream: Connection,
+    stream: Accepted,
     peer: SocketAddr,
     router: Router,
     stop: CancellationToken,
-) -> Option<(Connection, Bytes)> {
+) -> Option<(Accepted, Bytes)> {
     let handover = Handover::default();
     let service = with_handover(router, handover.clone());
     let connection = http1::Builder::new()
@@ -89,12 +85,12 @@ async fn serve_http1(
         return None;
     }
     let upgraded = handover.take()?.await.ok()?;
-    let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
+    let parts = upgraded.downcast::<TokioIo<Accepted>>().ok()?;
     Some((parts.io.into_inner(), parts.read_buf))
 }
 
 /// Serves one connection of HTTP/2, requests side by side, until the peer leaves or answers no pings, or `stop`.
-async fn serve_http2(stream: Connection, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn serve_http2(stream: Accepted, peer: SocketAddr, router: Router, stop: CancellationToken) {
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(HTTP_2_PING_S))

@@ -6,6 +6,7 @@ use super::error::Refusal;
 use crate::auth::AcceptedHosts;
 use crate::hub::HubError;
 use crate::hub::engine::EngineHandle;
+use crate::hub::entra::EntraTrust;
 use crate::hub::policies::Policies;
 use crate::hub::store::{Snapshot, StoreError};
 use crate::model::{Clock, ErrorCode, Rng};
@@ -17,6 +18,8 @@ pub struct HttpState {
     pub engine: EngineHandle,
     /// Who may ask.
     pub policies: Arc<Policies>,
+    /// Whose Entra ID tokens are good, where anybody's are.
+    pub entra: Option<Arc<EntraTrust>>,
     /// The names under which tokens may address this hub.
     pub hosts: Arc<AcceptedHosts>,
     /// The one clock: token expiry and the times in errors.

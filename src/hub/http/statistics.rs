@@ -9,6 +9,7 @@ use super::answer;
 use super::error::Refusal;
 use crate::hub::store::Snapshot;
 
+// conformance-deviation: REST.md 8.5: counts are exact at once; on the service they lag
 /// `GET /statistics/devices`.
 pub(super) async fn devices(State(hub): State<HttpState>) -> Result<Response, Refusal> {
     let counts = hub.read(Snapshot::counts).await?;

@@ -62,6 +62,7 @@ mod tests {
         Some(SectionPatch::Merge(value.as_object().cloned().unwrap()))
     }
 
+    // conformance: REST.md 6.4: a whole twin may be sent back: only tags and desired properties of it count
     #[test]
     fn a_whole_twin_leaves_only_what_may_be_written() {
         let twin = json!({
@@ -85,6 +86,7 @@ mod tests {
         assert_eq!(patch(&json!({"properties": null}), NullSection::Clears).unwrap(), TwinPatch::default());
     }
 
+    // conformance: REST.md 4.2: `desired` beside `properties` is 400
     #[test]
     fn what_would_have_no_effect_is_refused() {
         for body in

@@ -145,6 +145,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    // conformance-choice: DEVICE.md 1.10: a client id that is not that of the user name is CONNACK 5
     /// Whether a later try may succeed without anybody's doing: then the device must not be told to give up (DEVICE.md 1.10).
     pub(crate) fn is_transient(&self) -> bool {
         // An unknown host is not transient, but the service answers the same code for it.
@@ -315,6 +316,7 @@ mod tests {
         admit(&packet(client_id, password))
     }
 
+    // conformance: DEVICE.md 1.3: either key of the identity opens, and a policy with DeviceConnect
     #[test]
     fn the_keys_of_the_identity_and_of_a_device_policy_open_the_gate() {
         let cases = [
@@ -382,6 +384,7 @@ mod tests {
         assert!(refusal.to_string().contains("expired"), "{refusal}");
     }
 
+    // conformance: DEVICE.md 1.2: client id, user name and will must name one identity
     #[test]
     fn user_name_client_id_and_will_must_agree() {
         let good = token("hub.local/devices/d", &keys(1).primary_key, None);

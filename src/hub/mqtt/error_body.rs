@@ -31,6 +31,7 @@ mod tests {
     use super::*;
     use crate::model::ErrorCode;
 
+    // conformance: DEVICE.md 2.10: an error body has errorCode, trackingId, message and timestampUtc, and is never empty
     #[test]
     fn a_body_has_all_four_members() {
         let start: Timestamp = "2026-01-02T03:04:05.1234567Z".parse().unwrap();

@@ -129,6 +129,7 @@ impl Session {
         Self { id, subscriptions: restored }
     }
 
+    // conformance-choice: DEVICE.md 2.3: a PUBACK for nothing is ignored
     /// Takes a packet of the device.
     pub(crate) fn on_packet(&mut self, packet: ClientPacket) -> Vec<Action> {
         match packet {
@@ -187,6 +188,7 @@ impl Session {
         ServerPacket::Publish(Publish::at_most_once(topic.format(&self.id), body))
     }
 
+    // conformance-choice: DEVICE.md 2.2: one bad filter of several closes; of each kind one subscription is kept, so there is no sixth
     fn on_subscribe(&mut self, id: PacketId, filters: &[RequestedSubscription]) -> Vec<Action> {
         let mut granted = Vec::with_capacity(filters.len());
         for RequestedSubscription { filter, qos } in filters {
@@ -266,6 +268,7 @@ fn message_bytes(bag: &PropertyBag, body: &Bytes) -> usize {
     body.len() + bag.iter().map(|(key, value)| key.len() + value.map_or(0, str::len)).sum::<usize>()
 }
 
+// conformance-choice: DEVICE.md 2.7: an answer that is no JSON is passed on as a text
 /// An empty body is null. What is not JSON is passed on as text: nothing settles what the service does.
 fn method_payload(body: &Bytes) -> Value {
     if body.is_empty() {

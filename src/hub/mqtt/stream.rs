@@ -1,8 +1,8 @@
 //! What a device connection runs over.
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+
+use crate::hub::accept::Accepted;
 
 use crate::tls::CertificateDer;
 
@@ -19,7 +19,7 @@ pub trait DeviceStream: AsyncRead + AsyncWrite + Unpin + Send {
     fn client_certificates(&self) -> Option<&[CertificateDer<'static>]>;
 }
 
-impl DeviceStream for TlsStream<TcpStream> {
+impl DeviceStream for Accepted {
     fn acknowledge_at_once(&self) {
         #[cfg(target_os = "linux")]
         if let Err(error) = socket2::SockRef::from(self.get_ref().0).set_tcp_quickack(true) {

@@ -51,6 +51,7 @@ mod tests {
         Duration::from_secs(second)
     }
 
+    // conformance: DEVICE.md 1.9: two clients that fight for one identity are told of in the log
     #[test]
     fn a_fight_is_told_once_in_a_while() {
         let takeovers = Takeovers::default();

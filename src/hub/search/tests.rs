@@ -139,12 +139,14 @@ fn ids(rows: &[Value]) -> Vec<String> {
     rows.iter().map(id).collect()
 }
 
+// conformance: REST.md 9: a page of one of two rows has a continuation, the next has none
 #[test]
 fn a_page_of_one_of_two_rows_has_a_successor_and_that_has_none() {
     let (sizes, rows) = all(&fleet(), "SELECT * FROM devices WHERE deviceId IN ['c', 'a', 'x']", Some(1));
     assert_eq!((sizes, ids(&rows)), (vec![1, 1], vec!["a".to_owned(), "c".to_owned()]));
 }
 
+// conformance: GRAMMAR.md 3: devices, devices.modules and devices.jobs are queried, paths bare or qualified
 #[test]
 fn each_collection_gives_its_rows_in_order() {
     let fleet = fleet();
@@ -178,6 +180,7 @@ fn each_collection_gives_its_rows_in_order() {
     }
 }
 
+// conformance: GRAMMAR.md 6: TOP bounds the whole, not the page
 #[test]
 fn page_sizes_are_cut_to_what_the_service_gives() {
     let names: Vec<String> = (0..250).map(|index| format!("d{index:03}")).collect();
@@ -199,6 +202,7 @@ fn page_sizes_are_cut_to_what_the_service_gives() {
     assert_eq!(all(&many, "SELECT * FROM devices WHERE deviceId < 'd100'", None).0, [100]);
 }
 
+// conformance: GRAMMAR.md 5: groups come in pages
 #[test]
 fn aggregates_see_every_row_and_page_their_groups() {
     let fleet = fleet();
@@ -211,6 +215,7 @@ fn aggregates_see_every_row_and_page_their_groups() {
     assert_eq!(all(&fleet, &text.replace("SELECT", "SELECT TOP 2"), Some(1)).0, [1, 1]);
 }
 
+// conformance: REST.md 9: a continuation of another query is 400
 #[test]
 fn a_token_of_another_query_or_kind_is_an_invalid_argument() {
     let fleet = fleet();

@@ -30,6 +30,7 @@ pub fn twin_document(identity: &Identity, twin: &Twin, presence: &Presence) -> V
     put("cloudToDeviceMessageCount", 0.into());
     put("authenticationType", json!(authentication));
     put("x509Thumbprint", json!(thumbprints));
+    // conformance-deviation: REST.md 6.2: modelId is there and empty whatever the api-version and the device say
     put("modelId", "".into());
     put("version", twin.version.into());
     if !twin.tags.is_empty() {

@@ -33,6 +33,7 @@ use redb::{Database, Durability, ReadableDatabase, StorageBackend};
 use self::schema::{FORMAT, META, META_FORMAT, META_POLICY_KEYS};
 use super::private_file::create_private_folder;
 use crate::model::SymmetricKeyPair;
+use crate::model::limits::{STORE_CACHE_BYTES_MAX, STORE_MEMORY_CACHE_BYTES_MAX};
 
 /// The file in the data folder.
 const FILE_NAME: &str = "hub.redb";
@@ -42,6 +43,19 @@ const FILE_NAME: &str = "hub.redb";
 enum Medium {
     File,
     Memory,
+}
+
+impl Medium {
+    /// A database that sets its cache up for this medium. The library's own choice is a gigabyte.
+    fn builder(self) -> redb::Builder {
+        let mut builder = Database::builder();
+        builder.set_cache_size(match self {
+            Self::File => STORE_CACHE_BYTES_MAX,
+            // What is in memory already gains nothing from a second copy but the pages that everybody passes through.
+            Self::Memory => STORE_MEMORY_CACHE_BYTES_MAX,
+        });
+        builder
+    }
 }
 
 /// The database file, or memory; cheap to clone.
@@ -70,7 +84,7 @@ impl Store {
             other => other.into(),
         };
         let backend = FileBackend::new(file).map_err(in_use)?;
-        let database = Database::builder().create_with_backend(backend).map_err(in_use)?;
+        let database = Medium::File.builder().create_with_backend(backend).map_err(in_use)?;
         Self::new(database, Medium::File)
     }
 
@@ -87,7 +101,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the storage fails.
     pub fn with_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        Self::new(Database::builder().create_with_backend(backend)?, Medium::Memory)
+        Self::new(Medium::Memory.builder().create_with_backend(backend)?, Medium::Memory)
     }
 
     fn new(database: Database, medium: Medium) -> Result<Self, StoreError> {

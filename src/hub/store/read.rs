@@ -24,7 +24,7 @@ pub enum TwinCollection {
 }
 
 impl TwinCollection {
-    fn holds(self, key: &str) -> bool {
+    pub(super) fn holds(self, key: &str) -> bool {
         is_module_key(key) == (self == Self::Modules)
     }
 }

@@ -91,6 +91,7 @@ fn method_echo(request: &JobRequest) -> Option<Value> {
     let method = request.cloud_to_device_method.as_ref()?;
     Some(json!({
         "methodName": method.method_name,
+        // conformance-choice: REST.md 4.4: the payload of a method is echoed as an array of numbers, the bytes of its JSON
         "payload": method.payload.to_string().as_bytes(),
         "responseTimeoutInSeconds": method.response_timeout_in_seconds.unwrap_or(RESPONSE_TIMEOUT_S.2),
         "connectTimeoutInSeconds": method.connect_timeout_in_seconds.unwrap_or(0),

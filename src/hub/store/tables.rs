@@ -147,6 +147,32 @@ impl<'t> WriteTables<'t> {
         self.twin_tables().scan(collection, range, after, visit)
     }
 
+    /// The next twins of a collection after one of them, at most `limit`: their ids and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn twins_after(
+        &self,
+        collection: TwinCollection,
+        after: Option<&TwinId>,
+        limit: usize,
+    ) -> Result<Vec<TwinId>, StoreError> {
+        let after = after.map(twin_key);
+        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut ids = Vec::new();
+        for entry in self.twins.range::<&str>((from, Bound::Unbounded))? {
+            let (key, _) = entry?;
+            if !collection.holds(key.value()) {
+                continue;
+            }
+            if ids.len() == limit {
+                break;
+            }
+            ids.push(parse_twin_key(key.value()).ok_or_else(|| torn("twins", key.value()))?);
+        }
+        Ok(ids)
+    }
+
     fn twin_tables(&self) -> TwinTables<'_, RecordWriter<'t>> {
         TwinTables { identities: &self.identities, twins: &self.twins, presence: self.presence }
     }

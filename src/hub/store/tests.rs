@@ -92,6 +92,20 @@ fn a_scan_is_bounded_by_collection_range_and_place() {
 }
 
 #[test]
+fn ids_alone_come_in_pages_of_their_collection() {
+    let store = filled();
+    let page = |collection, after: Option<&str>, limit| -> Vec<String> {
+        let batch = store.begin().unwrap();
+        let ids = batch.tables(&store).unwrap().twins_after(collection, after.map(id).as_ref(), limit).unwrap();
+        ids.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(page(TwinCollection::Devices, None, 2), ["a", "a-1"]);
+    assert_eq!(page(TwinCollection::Devices, Some("a-1"), 2), ["ab", "b"]);
+    assert_eq!(page(TwinCollection::Devices, Some("b"), 2), Vec::<String>::new());
+    assert_eq!(page(TwinCollection::Modules, Some("a/m"), 9), ["a/n", "ab/m"]);
+}
+
+#[test]
 fn a_scan_stops_when_told() {
     let store = filled();
     for range in [KeyRange::All, KeyRange::Ids(["a", "b"].map(str::to_owned).into())] {

@@ -42,6 +42,7 @@ fn reads_the_connect_of_the_python_sdk() {
     assert!(!format!("{connect:?}").contains("SharedAccessSignature"));
 }
 
+// conformance: DEVICE.md 1.2: no password and an empty one are the same
 #[test]
 fn no_password_and_an_empty_one_are_the_same() {
     for (flags, texts) in [(0x80, &[b"d".as_slice(), b"h/d"][..]), (0xC0, &[b"d", b"h/d", b""])] {
@@ -90,6 +91,7 @@ fn a_connect_behind_other_packets_keeps_its_flags() {
     assert_eq!(&buffer[2..], expected);
 }
 
+// conformance: DEVICE.md 8.2: malformed packets are told apart, with the reason for the log
 /// The malformed packets of DEVICE.md 8.2 and crates.md 4.3, by hand.
 #[test]
 fn malformed_packets_of_clients_are_refused_with_the_reason() {

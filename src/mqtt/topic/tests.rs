@@ -14,6 +14,7 @@ fn bag(pairs: &[(&str, &str)]) -> PropertyBag {
     pairs.iter().copied().collect()
 }
 
+// conformance: DEVICE.md 2.1: topics of telemetry, twins and methods, for devices and modules
 #[test]
 fn upstream_topics_read_and_write_the_bytes_of_the_service() {
     let rid = || "a-1".to_owned();
@@ -49,6 +50,7 @@ fn upstream_topics_read_and_write_the_bytes_of_the_service() {
     }
 }
 
+// conformance: DEVICE.md 2.4: telemetry topics are read with and without a trailing slash or question mark
 #[test]
 fn telemetry_is_read_in_every_spelling() {
     let plain = Ok(Upstream::Telemetry { bag: bag(&[]) });

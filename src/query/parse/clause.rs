@@ -121,6 +121,7 @@ impl Parser<'_> {
         }
         let end = self.advance().end;
         self.warnings.push(
+            // conformance-choice: GRAMMAR.md 1: an alias for a collection is taken unless strict
             Warning::unconfirmed(start..end, "an alias for a collection is not documented")
                 .with_help("leave it out: paths need no qualifier"),
         );
@@ -198,6 +199,7 @@ impl Parser<'_> {
         if self.peek_symbol() == Some(Symbol::Semicolon) {
             let span = self.advance();
             self.warnings
+                // conformance-choice: GRAMMAR.md 1: a semicolon at the end is taken unless strict
                 .push(Warning::unconfirmed(span, "a semicolon at the end is not documented").with_help("leave it out"));
         }
     }

@@ -109,6 +109,7 @@ impl Parser<'_> {
             return Err(self.expected("`IN`").with_help("NOT stands before a whole comparison: NOT a = 1"));
         }
         self.warnings
+            // conformance-choice: GRAMMAR.md 1: NOT IN is taken unless strict
             .push(Warning::unconfirmed(start..self.last.end, "`NOT IN` is not documented").with_help("write NIN"));
         Ok(Some(Membership::NotIn))
     }

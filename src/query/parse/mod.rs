@@ -207,6 +207,7 @@ impl<'t> Parser<'t> {
         if self.peek_symbol() == Some(Symbol::LeftBracket) {
             let message = format!("{} can't be followed by `[`", self.last_text());
             return Err(QueryError::new(QueryErrorKind::Unsupported, self.here(), message)
+                // conformance-choice: GRAMMAR.md 3: array indexing is refused
                 .with_help("there is no indexing; ARRAY_CONTAINS looks into an array, [[name]] escapes a name"));
         }
         Ok(segments)

@@ -41,6 +41,7 @@ impl WrittenProjection {
             (None, Source::Path(path)) => path.last_key().into(),
             (None, Source::Count(_) | Source::Numeric(..)) => {
                 *nameless += 1;
+                // conformance-choice: GRAMMAR.md 5: an aggregate without an alias is named `$1`, the next `$2`
                 format!("${nameless}").into()
             }
         };
@@ -112,6 +113,7 @@ impl Parser<'_> {
                 let span = self.advance();
                 if !with_as {
                     self.warnings.push(
+                        // conformance-choice: GRAMMAR.md 1: an alias without AS is taken unless strict
                         Warning::unconfirmed(span, "an alias without AS is not documented")
                             .with_help(format!("write AS {word}")),
                     );

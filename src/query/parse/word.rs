@@ -46,6 +46,7 @@ pub(super) fn is_keyword(word: &str) -> bool {
 pub(super) fn reserved_in_path(segment: &Segment) -> Option<Warning> {
     let name = &segment.text;
     let warning = if is_keyword(name) {
+        // conformance-choice: GRAMMAR.md 2: reserved words are let pass in paths unless strict
         Warning::unconfirmed(segment.span.clone(), format!("`{name}` is a reserved word, the service refuses it here"))
     } else if is_one_of(&CANDIDATES, name) {
         Warning::suspicious(

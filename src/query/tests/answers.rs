@@ -9,6 +9,7 @@ fn projected(text: &str) -> Value {
     parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")).project(&twin())
 }
 
+// conformance: GRAMMAR.md 6: a column is named by its alias or its last segment, system names in camelCase, undefined ones are left out
 #[test]
 fn columns_are_named_and_left_out_as_the_service_does() {
     for (text, want) in [
@@ -48,6 +49,7 @@ fn answer(text: &str) -> Value {
     json!(query.aggregate(rows.iter().filter(|row| query.matches(row))).unwrap())
 }
 
+// conformance: GRAMMAR.md 5: COUNT, SUM, AVG, MIN and MAX
 #[test]
 fn aggregates_count_rows_and_take_numbers_only() {
     for (text, want) in [
@@ -65,6 +67,7 @@ fn aggregates_count_rows_and_take_numbers_only() {
     }
 }
 
+// conformance: GRAMMAR.md 5: GROUP BY gives one row for each value
 #[test]
 fn groups_come_in_the_order_in_which_they_began() {
     assert_eq!(

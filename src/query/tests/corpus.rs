@@ -58,6 +58,8 @@ const QUERIES: [(&str, Collection, ItemType); 19] = {
     ]
 };
 
+// conformance: GRAMMAR.md 9: every query of the corpus parses
+// conformance: GRAMMAR.md 1: SELECT, TOP, FROM, WHERE and GROUP BY, key words in any case
 #[test]
 fn every_query_parses_strictly() {
     for (text, collection, item_type) in QUERIES {
@@ -84,6 +86,7 @@ fn no_confirmed_query_has_a_warning_but_for_the_nameless_count() {
     }
 }
 
+// conformance: GRAMMAR.md 1: a job condition is `*`, an expression, or FROM devices.modules with or without WHERE
 #[test]
 fn every_job_condition_parses() {
     for (text, collection, everything) in [
@@ -103,6 +106,8 @@ fn every_job_condition_parses() {
     }
 }
 
+// conformance: GRAMMAR.md 9: what the service refuses is refused: STARTS_WITH, columns of devices.jobs, unknown collections
+// conformance: GRAMMAR.md 8: STARTS_WITH of routing queries is refused
 #[test]
 fn what_must_fail_fails() {
     for (text, kind) in [
@@ -116,6 +121,7 @@ fn what_must_fail_fails() {
     assert_eq!(parse_condition("SELECT * FROM devices").unwrap_err().kind, QueryErrorKind::ConditionIsQuery);
 }
 
+// conformance: GRAMMAR.md 2: a reserved word in a path is refused when strict, and `[[…]]` escapes it
 #[test]
 fn a_reserved_word_in_a_path_is_a_warning_or_when_strict_an_error() {
     let text = "SELECT * FROM devices WHERE tags.group = 'x'";
@@ -127,6 +133,7 @@ fn a_reserved_word_in_a_path_is_a_warning_or_when_strict_an_error() {
     assert_eq!((error.kind, &text[error.span]), (QueryErrorKind::Unconfirmed, "group"));
 }
 
+// conformance: GRAMMAR.md 2: a query has 8,192 characters at most, of a condition with its prefix
 #[test]
 fn length_is_counted_in_characters_and_with_the_prefix() {
     let query = |chars: usize| {

@@ -8,6 +8,7 @@ fn shown(text: &str, error: &QueryError) -> String {
     format!("{:?}: {}{help}", text.get(error.span.clone()).expect("a span lies in its text"), error.message)
 }
 
+// conformance: GRAMMAR.md 8: a condition that begins with SELECT is refused
 #[test]
 fn a_condition_says_what_was_expected_and_after_what() {
     for (text, want) in [
@@ -77,6 +78,7 @@ fn a_condition_says_what_was_expected_and_after_what() {
     }
 }
 
+// conformance: GRAMMAR.md 7: ORDER BY, DISTINCT, JOIN, HAVING and LIMIT are refused
 #[test]
 fn a_query_says_which_clause_is_wrong() {
     for (text, want) in [

@@ -21,6 +21,7 @@ fn truth(condition: &str) -> char {
     }
 }
 
+// conformance: GRAMMAR.md 4: true, false and undefined combine as tabled
 #[test]
 fn three_truths_combine_as_tabled() {
     const OF: [(&str, char); 3] = [("true", 'T'), ("false", 'F'), ("tags.missing", 'U')];
@@ -46,6 +47,12 @@ fn three_truths_combine_as_tabled() {
     }
 }
 
+// conformance: GRAMMAR.md 4: only true passes; a missing path is undefined and so is every comparison with it
+// conformance: GRAMMAR.md 4: strings compare ordinally and by case, numbers as doubles, null equals null
+// conformance: GRAMMAR.md 4: IS_DEFINED, STARTSWITH and ARRAY_CONTAINS
+// conformance: GRAMMAR.md 3: system properties are found in any case, keys of twins in theirs only
+// conformance: GRAMMAR.md 2: hyphens and `$` belong to names, `[[name]]` is a segment
+// conformance: GRAMMAR.md 1: precedence from OR to the signs
 #[test]
 fn conditions_are_true_false_or_undefined() {
     for (condition, want) in [

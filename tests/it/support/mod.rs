@@ -3,5 +3,8 @@
 pub(crate) mod env;
 pub(crate) mod filters;
 pub(crate) mod process;
+pub(crate) mod python;
+pub(crate) mod raw_caller;
+pub(crate) mod raw_http;
 pub(crate) mod raw_mqtt;
 pub(crate) mod raw_websocket;

@@ -15,6 +15,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::process::Ready;
+
 /// How long anything may take before a test says that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,6 +45,7 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         ca: CaPlace::Memory,
         trust_cas: Vec::new(),
         telemetry_tap: None,
+        entra: None,
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
         clock: Clock::system(),
@@ -112,6 +115,7 @@ impl<'t> ConnectBytes<'t> {
         self
     }
 
+    /// Names the user and leaves the password out, as a device with a certificate does.
     pub(crate) fn without_password(mut self) -> Self {
         self.flags &= !PASSWORD;
         self
@@ -218,15 +222,25 @@ impl RawDevice {
 
     /// Dials the hub at one of its addresses.
     pub(crate) async fn dial_at(hub: &Hub, address: SocketAddr) -> Self {
-        Self::dial_with(address, client_config(&trust(hub)).expect("the hub's CA is one")).await
+        Self::dial_with(hub.ca_pem().as_bytes().to_vec(), address).await
     }
 
     /// Dials an address with these TLS settings.
-    pub(crate) async fn dial_with(address: SocketAddr, config: ClientConfig) -> Self {
+    pub(crate) async fn dial_as(address: SocketAddr, config: ClientConfig) -> Self {
         let connector = TlsConnector::from(Arc::new(config));
         let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
         let name = ServerName::try_from("localhost").expect("a name");
         Self { stream: within(connector.connect(name, tcp)).await.expect("TLS") }
+    }
+
+    /// Dials the hub of another process.
+    pub(crate) async fn dial_process(ready: &Ready) -> Self {
+        let ca = std::fs::read(&ready.ca_file).expect("the CA's file");
+        Self::dial_with(ca, SocketAddr::from(([127, 0, 0, 1], ready.mqtt_port))).await
+    }
+
+    async fn dial_with(ca_pem: Vec<u8>, address: SocketAddr) -> Self {
+        Self { stream: dial_tls(ca_pem, address).await }
     }
 
     /// Dials, connects with a good token and a persistent session, and expects `connack`.
@@ -259,10 +273,10 @@ impl RawDevice {
     }
 
     /// Reads a CONNACK without a session and gives its code.
-    pub(crate) async fn receive_connack(&mut self) -> u8 {
+    pub(crate) async fn connack(&mut self) -> u8 {
         let mut found = [0; 4];
         within(self.stream.read_exact(&mut found)).await.expect("a CONNACK");
-        assert_eq!(found[..3], [0x20, 2, 0], "a CONNACK without a session");
+        assert_eq!(found[..3], FRESH[..3], "{found:02x?}");
         found[3]
     }
 
@@ -294,11 +308,25 @@ impl RawDevice {
 
     /// Expects the hub to close without another byte.
     pub(crate) async fn expect_closed(&mut self) {
+        self.expect_closed_after("").await;
+    }
+
+    /// The same, for one case of many.
+    pub(crate) async fn expect_closed_after(&mut self, what: &str) {
         let mut rest = Vec::new();
         // A reset is a close too: the hub need not read what it closes on.
         let _ = within(self.stream.read_to_end(&mut rest)).await;
-        assert_eq!(rest, [0; 0], "nothing is said before the close");
+        assert_eq!(rest, [0; 0], "nothing is said before the close {what}");
     }
+}
+
+/// TLS to a hub, verified against its CA.
+pub(crate) async fn dial_tls(ca_pem: Vec<u8>, address: SocketAddr) -> TlsStream<TcpStream> {
+    let trust = TrustAnchors::Pem(ca_pem);
+    let connector = TlsConnector::from(Arc::new(client_config(&trust).expect("the hub's CA is one")));
+    let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
+    let name = ServerName::try_from("localhost").expect("a name");
+    within(connector.connect(name, tcp)).await.expect("TLS")
 }
 
 /// Waits for an event, but not for ever.

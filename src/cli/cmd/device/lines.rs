@@ -21,11 +21,13 @@ pub(super) struct Lines {
     total: usize,
     ready: HashSet<Arc<TwinId>>,
     tenths_told: usize,
+    /// Lines for stdout that wait for [`Lines::flush`].
+    data: String,
 }
 
 impl Lines {
     pub(super) fn new(printer: Printer, format: OutputFormat, total: usize, clock: Clock) -> Self {
-        Self { printer, format, clock, total, ready: HashSet::new(), tenths_told: 0 }
+        Self { printer, format, clock, total, ready: HashSet::new(), tenths_told: 0, data: String::new() }
     }
 
     pub(super) fn introduce(&self, devices: &[DeviceConfig]) {
@@ -37,13 +39,17 @@ impl Lines {
         self.printer.say(&format!("{who} on {}; press Ctrl-C to stop", first.address()));
     }
 
+    /// Tells what happened; data waits for [`Lines::flush`].
     pub(super) fn tell(&mut self, event: &DeviceEvent) {
         let data = match self.format {
             OutputFormat::Json => Some(json_line(event, &self.clock)),
             OutputFormat::Text => text_line(event),
         };
         if let Some(line) = data {
-            self.printer.data(&line);
+            if !self.data.is_empty() {
+                self.data.push('\n');
+            }
+            self.data.push_str(&line);
         }
         self.count(event);
         if self.total <= NAMED_MAX {
@@ -55,6 +61,14 @@ impl Lines {
             && self.total > 1
         {
             self.printer.warn(&format!("`{}` gave up: {reason}", event.id));
+        }
+    }
+
+    /// Writes what waits in one go: a crowd has tens of thousands of lines a second.
+    pub(super) fn flush(&mut self) {
+        if !self.data.is_empty() {
+            self.printer.data(&self.data);
+            self.data.clear();
         }
     }
 
@@ -162,6 +176,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::cli::args::{ColorChoice, GlobalArgs};
 
     fn event(kind: DeviceEventKind) -> DeviceEvent {
         DeviceEvent { id: Arc::new(TwinId::device("door".parse().unwrap())), kind }
@@ -178,6 +193,17 @@ mod tests {
         assert_eq!(text_line(&event(called)).unwrap(), r#"door method lock {"time":"10m"}"#);
         assert_eq!(text_line(&event(patch())).unwrap(), r#"door desired v2 {"building":43,"old":null}"#);
         assert_eq!(text_line(&event(DeviceEventKind::Connected)), None);
+    }
+
+    #[test]
+    fn data_waits_to_be_written_together() {
+        let printer = Printer::from_args(&GlobalArgs { verbose: 0, quiet: true, color: ColorChoice::Never });
+        let mut lines = Lines::new(printer, OutputFormat::Text, 100, Clock::system());
+        for _ in 0..2 {
+            lines.tell(&event(DeviceEventKind::MethodCalled { name: "m".to_owned(), payload: json!(1) }));
+        }
+        lines.tell(&event(DeviceEventKind::Connected));
+        assert_eq!(lines.data, "door method m 1\ndoor method m 1");
     }
 
     #[test]

@@ -86,6 +86,7 @@ async fn timers_follow_the_clock_that_is_driven() {
     assert_eq!(status(), JobStatus::Completed);
 }
 
+// conformance: DEVICE.md 10: a device that does not read loses its connection, and nothing piles up for it
 #[tokio::test]
 async fn a_device_that_does_not_read_loses_its_connection() {
     let hands = start(Store::in_memory().unwrap());

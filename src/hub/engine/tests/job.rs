@@ -9,6 +9,7 @@ use crate::hub::registry::IfMatch;
 use crate::model::{ErrorCode, JobStatistics, JobStatus, MethodResponse, WireTime};
 use crate::mqtt::Subscription;
 
+// conformance: REST.md 4.4: the receipt of a job is short
 #[test]
 fn the_receipt_is_short_and_says_queued() {
     let mut rig = Rig::new();
@@ -23,6 +24,8 @@ fn the_receipt_is_short_and_says_queued() {
     );
 }
 
+// conformance: REST.md 4.7: starts too far ahead and conditions too long are refused
+// conformance: REST.md 4.5: a condition that is too long with its prefix is 412 PreconditionFailed
 #[test]
 fn requests_that_the_service_refuses() {
     let mut rig = Rig::new();
@@ -65,6 +68,9 @@ fn requests_that_the_service_refuses() {
     }
 }
 
+// conformance: REST.md 4.2: a twin job merges its patch into every twin that matches; null removes a key
+// conformance: REST.md 4.4: updateTwin is echoed with deviceId null and etag `*`
+// conformance: REST.md 5: endTimeUtc of a row is the deadline, lastUpdatedDateTimeUtc its completion
 #[test]
 fn a_twin_job_patches_every_match_and_echoes_what_was_sent() {
     let mut rig = Rig::new();
@@ -104,6 +110,7 @@ fn a_twin_job_patches_every_match_and_echoes_what_was_sent() {
     assert_eq!(rig.notices.last().unwrap().1, Notice::DesiredPatch { version: 3, patch });
 }
 
+// conformance: REST.md 5: a twin that breaks a limit fails its row with ArgumentInvalid, and the job goes on
 #[test]
 fn a_twin_that_breaks_a_limit_fails_its_row_only() {
     let mut rig = Rig::new();
@@ -116,6 +123,8 @@ fn a_twin_that_breaks_a_limit_fails_its_row_only() {
     assert_eq!((rig.job("j").unwrap().status, rig.counts("j")), (JobStatus::Completed, [2, 1, 1, 0, 0]));
 }
 
+// conformance: REST.md 4.5: a condition that does not parse is queued, and the job fails with the reason
+// conformance: GRAMMAR.md 7: the reason of a failed job begins with the words of the service
 #[test]
 fn a_condition_that_does_not_parse_fails_the_job() {
     let mut rig = Rig::new();
@@ -129,6 +138,7 @@ fn a_condition_that_does_not_parse_fails_the_job() {
     assert_eq!((job.status_message, job.end_time), (job.failure_reason, Some(rig.now.into())));
 }
 
+// conformance: REST.md 4.5: a job that matches nobody is accepted
 #[test]
 fn no_match_is_completed_with_zeros() {
     let mut rig = Rig::new();
@@ -139,6 +149,7 @@ fn no_match_is_completed_with_zeros() {
     assert_eq!((job.status, job.device_job_statistics), (JobStatus::Completed, Some(JobStatistics::default())));
 }
 
+// conformance: REST.md 4.5: `FROM devices.modules WHERE` targets modules
 #[test]
 fn a_job_for_modules_has_rows_of_modules() {
     let mut rig = Rig::new();
@@ -150,6 +161,8 @@ fn a_job_for_modules_has_rows_of_modules() {
     assert_eq!((&rows[1]["deviceId"], &rows[1]["moduleId"]), (&json!("b"), &json!("m")));
 }
 
+// conformance: REST.md 4.5: the condition is evaluated once, when the job starts
+// conformance: REST.md 4.6: counts are absent until the job has started
 #[test]
 fn a_start_ahead_is_scheduled_and_its_targets_are_those_of_the_start() {
     let mut rig = Rig::new();
@@ -169,6 +182,7 @@ fn a_start_ahead_is_scheduled_and_its_targets_are_those_of_the_start() {
     assert_eq!(rig.counts("j"), [2, 2, 0, 0, 0]);
 }
 
+// conformance: REST.md 4.6: a queued or scheduled job can be cancelled, a running one cannot
 #[test]
 fn only_what_does_not_run_can_be_cancelled() {
     let mut rig = Rig::new();
@@ -197,6 +211,9 @@ fn only_what_does_not_run_can_be_cancelled() {
     assert_eq!(code(rig.cancel("none")).0, ErrorCode::JobNotFound);
 }
 
+// conformance: REST.md 5: a device that stays away is failed with JobRunPreconditionFailed at the deadline, one that hangs with GatewayTimeout
+// conformance: REST.md 4.6: a job with failed devices is completed, with failedCount
+// conformance: REST.md 4.4: the payload of a method comes back as bytes
 #[test]
 fn a_method_job_ends_each_device_in_its_own_way() {
     let mut rig = Rig::new();
@@ -237,6 +254,7 @@ fn a_method_job_ends_each_device_in_its_own_way() {
     assert_eq!(echo["payload"], json!(br#"{"a":1}"#), "the payload comes back as bytes");
 }
 
+// conformance: REST.md 5: a device that comes before the deadline is called then
 #[test]
 fn who_comes_before_the_deadline_is_called_then() {
     let mut rig = Rig::new();
@@ -261,6 +279,7 @@ fn who_comes_before_the_deadline_is_called_then() {
     assert_eq!(rig.calls(), [], "it is over");
 }
 
+// conformance: REST.md 5: a device that is deleted meanwhile is failed with DeviceNotFound
 #[test]
 fn deleted_targets_fail_without_waiting() {
     let mut rig = Rig::new();
@@ -326,6 +345,7 @@ fn two_jobs_share_the_devices() {
     );
 }
 
+// conformance: REST.md 4.7: jobs and rows are forgotten after 30 days, and the id is free again
 #[test]
 fn the_history_forgets_after_thirty_days() {
     let mut rig = Rig::new();

@@ -9,6 +9,8 @@ use crate::hub::registry::IfMatch;
 use crate::model::ErrorCode;
 use crate::mqtt::Subscription;
 
+// conformance: REST.md 7: a device without a method subscription counts as offline
+// conformance: DEVICE.md 2.11: a method for a device that is offline or did not subscribe is refused, or waits for connectTimeout
 #[test]
 fn who_is_away_or_takes_no_methods_is_not_online_at_once() {
     let mut rig = Rig::new();
@@ -21,6 +23,7 @@ fn who_is_away_or_takes_no_methods_is_not_online_at_once() {
     assert_eq!(code(rig.invoke("a/m", 30, 0)).0, ErrorCode::ModuleNotFound);
 }
 
+// conformance: DEVICE.md 2.7: the first answer of a device counts, later ones are ignored
 #[test]
 fn an_answer_ends_the_call_and_later_ones_are_ignored() {
     let mut rig = Rig::new();
@@ -39,6 +42,7 @@ fn an_answer_ends_the_call_and_later_ones_are_ignored() {
     assert_eq!((rig.completions[0].ticket, rig.completions[0].result.as_ref().unwrap().status), (ticket, 200));
 }
 
+// conformance: REST.md 7: the response time-out bounds the whole call
 #[test]
 fn the_response_timeout_bounds_the_whole_call() {
     let mut rig = Rig::new();
@@ -56,6 +60,7 @@ fn the_response_timeout_bounds_the_whole_call() {
     assert_eq!(rig.completions.len(), 1);
 }
 
+// conformance: REST.md 7: a device that does not come within the connect time-out is 404 DeviceNotOnline
 #[test]
 fn who_does_not_come_within_the_connect_timeout_is_not_online() {
     let mut rig = Rig::new();
@@ -69,6 +74,8 @@ fn who_does_not_come_within_the_connect_timeout_is_not_online() {
     assert_eq!(rig.calls(), [], "it is over");
 }
 
+// conformance: REST.md 7: a device that drops in mid-call ends the call
+// conformance: DEVICE.md 2.7: a call is not sent again after a reconnect
 #[test]
 fn a_lost_link_ends_the_call_and_nothing_is_sent_again() {
     let mut rig = Rig::new();
@@ -92,6 +99,7 @@ fn a_deleted_device_ends_the_calls_that_wait_for_it() {
     assert_eq!(code(rig.completions[0].result.clone()).0, ErrorCode::DeviceNotFound);
 }
 
+// conformance: REST.md 7: too many calls at once to one device are 403 DeviceMaximumInflightMethodExceeded
 #[test]
 fn one_device_has_a_limited_number_of_calls() {
     let mut rig = Rig::new();

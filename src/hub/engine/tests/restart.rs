@@ -38,6 +38,7 @@ fn a_start_that_nobody_saw_counts_from_the_restart() {
     assert_eq!(rig.job("j").unwrap().status, JobStatus::Running);
 }
 
+// conformance: DEVICE.md 2.7: a call that was sent before a crash of the hub is not repeated
 #[test]
 fn a_call_that_was_sent_is_not_repeated_and_one_that_was_not_is_sent() {
     let mut rig = Rig::new();

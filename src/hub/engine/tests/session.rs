@@ -6,6 +6,7 @@ use crate::hub::notice::{ConnectionId, Notice};
 use crate::model::{ConnectionState, ErrorCode, WireTime};
 use crate::mqtt::Subscription;
 
+// conformance: DEVICE.md 1.6: a persistent session outlives connection and hub
 #[test]
 fn a_persistent_session_outlives_connection_and_process() {
     let mut rig = Rig::new();
@@ -24,6 +25,7 @@ fn a_persistent_session_outlives_connection_and_process() {
     assert_eq!(rig.calls().len(), 1, "a restored subscription is in force from the start");
 }
 
+// conformance: DEVICE.md 1.6: a clean session drops what was stored and stores nothing
 #[test]
 fn a_clean_session_drops_what_was_stored_and_stores_nothing() {
     let mut rig = Rig::new();
@@ -36,6 +38,7 @@ fn a_clean_session_drops_what_was_stored_and_stores_nothing() {
     assert!(!rig.connect("a", 3, SessionKind::Persistent).session_present);
 }
 
+// conformance: DEVICE.md 1.9: the second connection of an identity takes the first away
 #[test]
 fn a_second_connection_takes_over() {
     let mut rig = Rig::new();
@@ -67,6 +70,7 @@ fn a_connection_that_the_hub_closed_cannot_subscribe() {
     assert_eq!(code(rig.apply(late)).0, ErrorCode::DeviceConnectionClosedRemotely);
 }
 
+// conformance: DEVICE.md 1.9: a device and its modules are identities of their own
 #[test]
 fn a_device_and_its_module_are_two() {
     let mut rig = Rig::new();

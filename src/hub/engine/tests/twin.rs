@@ -15,6 +15,7 @@ fn desired(notice: &(ConnectionId, Notice)) -> (u64, Value) {
     }
 }
 
+// conformance: REST.md 6.2: a twin has no generationId and no members that are null
 #[test]
 fn a_fresh_twin_has_the_services_members_and_no_others() {
     let mut rig = Rig::new();
@@ -46,6 +47,7 @@ fn a_fresh_twin_has_the_services_members_and_no_others() {
     assert_eq!(members("a/m")[1], "moduleId");
 }
 
+// conformance: REST.md 6.4: a connected device that subscribed hears of a patch, with its version
 #[test]
 fn a_patch_answers_the_whole_twin_and_tells_the_device_the_patch() {
     let mut rig = Rig::new();
@@ -59,6 +61,7 @@ fn a_patch_answers_the_whole_twin_and_tells_the_device_the_patch() {
     assert_eq!(desired(&rig.notices[1]), (3, json!({"x": null})));
 }
 
+// conformance: DEVICE.md 2.11: a desired patch is neither sent nor kept for a device that did not subscribe
 #[test]
 fn nobody_is_told_who_did_not_subscribe() {
     let mut rig = Rig::new();
@@ -87,6 +90,7 @@ fn clearing_and_replacing_tell_the_device_what_went() {
     assert_eq!(desired(&rig.notices[3]), (5, json!({"x": null, "y": {"z": null, "w": 3}})));
 }
 
+// conformance: REST.md 3.3: a stale etag of a module twin names the device
 #[test]
 fn a_stale_etag_names_the_device_also_for_a_module() {
     let mut rig = Rig::new();
@@ -100,6 +104,7 @@ fn a_stale_etag_names_the_device_also_for_a_module() {
     assert_eq!(code(rig.patch("a/other", json!({}))), (ErrorCode::DeviceNotFound, "a".to_owned()));
 }
 
+// conformance: REST.md 6.5: a patch that breaks a limit changes nothing, and the text names the place
 #[test]
 fn a_broken_limit_changes_nothing_and_names_the_place() {
     let mut rig = Rig::new();
@@ -116,6 +121,8 @@ fn a_broken_limit_changes_nothing_and_names_the_place() {
     assert_eq!(rig.snapshot().twin(&twin_id("a")).unwrap(), before);
 }
 
+// conformance: REST.md 6.3: a reported change moves version and reported.$version, not the etag
+// conformance: DEVICE.md 2.9: a report with a stale base version is 412
 #[test]
 fn a_report_moves_its_version_and_may_be_conditional() {
     let mut rig = Rig::new();

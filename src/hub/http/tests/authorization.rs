@@ -30,11 +30,15 @@ const MATRIX: &[(Method, &str, &[&str])] = &[
     (Method::GET, "/jobs/v2/j", WRITE),
     (Method::PUT, "/jobs/v2/j", WRITE),
     (Method::POST, "/jobs/v2/j/cancel", WRITE),
+    (Method::POST, "/devices/keys/regenerate", WRITE),
+    (Method::GET, "/jobs", WRITE),
+    (Method::GET, "/jobs/j", WRITE),
     (Method::POST, "/devices/query", SERVICE),
     (Method::GET, "/statistics/devices", READ),
     (Method::GET, "/statistics/service", READ),
 ];
 
+// conformance: REST.md 2.3: each endpoint opens to the default policies that have its right, and to no other
 #[tokio::test]
 async fn each_endpoint_opens_to_the_policies_of_the_table() {
     let hub = TestHub::start();
@@ -50,6 +54,8 @@ async fn each_endpoint_opens_to_the_policies_of_the_table() {
     }
 }
 
+// conformance: REST.md 2.5: whatever is wrong with the credentials, the caller reads one and the same 401 IotHubUnauthorizedAccess
+// conformance: REST.md 3.1: the tracking id of the gateway is the x-ms-request-id without its dashes
 #[tokio::test]
 async fn whatever_is_wrong_with_a_token_the_caller_reads_the_same() {
     let hub = TestHub::start();
@@ -80,6 +86,7 @@ async fn whatever_is_wrong_with_a_token_the_caller_reads_the_same() {
     }
 }
 
+// conformance: REST.md 2.2: the primary and the secondary key of a policy are good, and hosts match without case and port
 #[tokio::test]
 async fn every_name_of_the_hub_and_either_key_will_do() {
     let hub = TestHub::start();
@@ -93,6 +100,7 @@ async fn every_name_of_the_hub_and_either_key_will_do() {
     }
 }
 
+// conformance: REST.md 2.2: a token reaches what lies below its resource, by whole segments
 #[tokio::test]
 async fn a_token_reaches_what_lies_below_its_resource() {
     let hub = TestHub::start();
@@ -110,6 +118,7 @@ async fn a_token_reaches_what_lies_below_its_resource() {
     }
 }
 
+// conformance: REST.md 2.2: a token is refused from five minutes after its expiry
 #[tokio::test]
 async fn a_token_ends_some_minutes_after_its_expiry() {
     let hub = TestHub::start();

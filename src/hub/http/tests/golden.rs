@@ -31,36 +31,91 @@ struct Exchange {
     answer: String,
 }
 
+// conformance: REST.md 8.1: PUT without If-Match creates a device with 200, and 409 DeviceAlreadyExists when it is there
+// conformance: REST.md 8.1: PUT with If-Match replaces the identity as a whole; a missing device is 404, a stale etag 412
+// conformance: REST.md 8.1: missing and empty keys are made: two of 32 bytes; one key alone is 400
+// conformance: REST.md 8.1: DELETE wants If-Match (412 without), answers 204, and the device is gone
+// conformance: REST.md 8.1: a body whose deviceId is not that of the path is 400
+// conformance: REST.md 1.4: a device identity has its etag in the body and, quoted, in the header
+// conformance: REST.md 1.4: If-Match is read as `*`, `"*"`, an etag with and without quotes; `""` is no precondition
+// conformance: REST.md 1.5: the answer that creates an identity writes times that never were without a zone, later ones with Z
+// conformance: REST.md 3.3: a missing device is 404 with its id for a text, a stale identity etag is 412 PreconditionFailed
+// conformance: REST.md 8.5: /statistics/devices counts devices by status, /statistics/service those that are connected
 #[tokio::test]
 async fn registry() {
     replay("registry").await;
 }
 
+// conformance: REST.md 8.2: modules are created, listed, replaced and deleted; a full replacement clears managedBy and makes new keys
+// conformance: REST.md 8.2: a module id that begins with `$` is 400
+// conformance: REST.md 8.2: a module identity has no status and no ETag header
+// conformance: REST.md 3.1: a module that is there already is 409 in the flat envelope, 409301
+// conformance: REST.md 2.5: module identities of a missing or disabled device answer 401, while the module twin stays readable
+// conformance: REST.md 6.1: a missing module is 404 DeviceNotFound on the twin endpoints
+// conformance: REST.md 6.2: a module twin has its moduleId, and its deviceEtag is the etag of the module
 #[tokio::test]
 async fn modules() {
     replay("modules").await;
 }
 
+// conformance: REST.md 8.4: bulk takes a bare array with create, update, updateTwin and delete, and their forms with an etag, mixed
+// conformance: REST.md 8.4: any failure makes the answer a 400 BulkRegistryOperationFailure that lists each, with the names of errors
+// conformance: REST.md 8.4: deleteIfMatchETag without an etag deletes
+// conformance: REST.md 8.4: a twin that breaks a limit leaves its device registered, with the warning DeviceRegisteredWithoutTwin
+// conformance: CLIENTS.md 2: importMode is read in any case, and null members are none
 #[tokio::test]
 async fn bulk() {
     replay("bulk").await;
 }
 
+// conformance: REST.md 6.1: GET, PATCH and PUT of a twin answer 200 with the whole twin
+// conformance: REST.md 6.2: a fresh twin has the members of the service in their order, and no tags while they are empty
+// conformance: REST.md 1.1: POST with X-HTTP-Method-Override: PATCH patches a twin, as the Java SDK does
+// conformance: REST.md 6.3: metadata mirrors the tree with $lastUpdated and $lastUpdatedVersion, behind the keys and before $version
+// conformance: REST.md 6.4: reported, metadata and versions in a patch are ignored; a stale etag is 412 and names the device
+// conformance: REST.md 6.4: PUT empties the section that is missing
+// conformance: REST.md 6.5: a key with a space is 400 ArgumentInvalid
+// conformance: REST.md 1.4: twins answer without an ETag header
+// conformance: CLIENTS.md 3: a section that is null loses every key
 #[tokio::test]
 async fn twins() {
     replay("twins").await;
 }
 
+// conformance: REST.md 7: a device that is offline is 404 DeviceNotOnline at once, with info.timeout, unless connectTimeout says to wait
+// conformance: REST.md 7: an unknown device is 404 DeviceNotFound, an unknown module 404 ModuleNotFound
+// conformance: REST.md 7: a responseTimeout outside 5 to 300 s, and a connectTimeout above it, are 400 with the range in the text
+// conformance: REST.md 7: a call without methodName is 400
+// conformance: REST.md 3.1: errors of methods are an envelope inside the text of Message, whose code agrees with iothub-errorcode
+// conformance: CLIENTS.md 3: time-outs are read as numbers and as texts
 #[tokio::test]
 async fn methods() {
     replay("methods").await;
 }
 
+// conformance: REST.md 4.1: jobs are put, read, cancelled and listed, with 200
+// conformance: REST.md 4.4: PUT answers jobId, type and status queued, also for a start hours ahead
+// conformance: REST.md 4.4: an unfinished job ends in the year 9999; a finished one has its end and its counts
+// conformance: REST.md 4.6: a job with a start ahead is scheduled; an immediate one runs and completes
+// conformance: REST.md 4.7: an unknown job id answers 200 with type and status unknown
+// conformance: REST.md 4.7: an id that is taken is 409 JobAlreadyExists
+// conformance: REST.md 4.7: cancelling is 200, of what has ended 405 OperationNotAllowedInCurrentState, of an unknown id 404 JobNotFound
+// conformance: REST.md 4.7: a start more than 168 hours ahead is 400
+// conformance: REST.md 4.8: the list is a bare array with x-ms-item-type JobResponse also when it is empty
+// conformance: REST.md 4.8: jobType and jobStatus filter in any case; pages go by header; a token that is not ours is 400
+// conformance: REST.md 4.2: an unknown type is 400 GenericBadRequest; the unused half of a request may be null
+// conformance: REST.md 1.2: a cancel is taken without a body and with {}
+// conformance: REST.md 3.1: errors of the job service lie inside the text of the gateway
+// conformance: REST.md 5: a row has jobType, start, deadline, creation and last update, and outcome {} for a twin job
 #[tokio::test]
 async fn jobs() {
     replay("jobs").await;
 }
 
+// conformance: REST.md 9: a query answers a bare array with x-ms-item-type Twin, Raw or DeviceJob, also when it is empty
+// conformance: REST.md 9: x-ms-continuation is there while more rows follow, belongs to its text, and is gone on the last page
+// conformance: REST.md 9: a query that cannot be read is 400 ArgumentInvalid
+// conformance: GRAMMAR.md 7: a bad query is 400 ArgumentInvalid;BadRequest for the caller
 #[tokio::test]
 async fn queries() {
     replay("queries").await;

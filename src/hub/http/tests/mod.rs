@@ -1,6 +1,7 @@
 //! The router as a whole, without sockets: a hub in memory, and requests as the wire would bring them.
 
 mod authorization;
+mod bearer;
 mod golden;
 mod odd_bodies;
 mod online;
@@ -21,6 +22,7 @@ use tower::ServiceExt;
 use super::{HttpState, router};
 use crate::auth::{AcceptedHosts, HubHost, Resource, SasToken, generate_key_pair};
 use crate::hub::engine::{EngineHandle, EngineOptions};
+use crate::hub::entra::EntraTrust;
 use crate::hub::policies::{Policies, Policy};
 use crate::hub::store::Store;
 use crate::model::{Clock, Rng, SymmetricKey};
@@ -42,6 +44,10 @@ struct Answer {
 
 impl TestHub {
     fn start() -> Self {
+        Self::trusting(None)
+    }
+
+    fn trusting(entra: Option<EntraTrust>) -> Self {
         let seconds = Arc::new(AtomicU64::new(0));
         let driver = Arc::clone(&seconds);
         let start: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
@@ -57,7 +63,14 @@ impl TestHub {
         let options = EngineOptions { clock: clock.clone(), rng: rng.clone() };
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let hosts = Arc::new(AcceptedHosts::of(["localhost", "127.0.0.1", "::1", "my-hub.local"]));
-        let state = HttpState { engine: engine.clone(), policies: Arc::clone(&policies), hosts, clock, rng };
+        let state = HttpState {
+            engine: engine.clone(),
+            policies: Arc::clone(&policies),
+            entra: entra.map(Arc::new),
+            hosts,
+            clock,
+            rng,
+        };
         Self { router: router(state), engine, policies, seconds }
     }
 

@@ -44,6 +44,7 @@ fn bodies() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
+    // conformance: REST.md 3.2: any body at all gets an answer that is no 5xx
     #[test]
     fn every_body_gets_an_answer(bodies in prop::collection::vec(bodies(), 8)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -29,6 +29,7 @@ async fn next_call(notices: &mut mpsc::Receiver<Box<Notice>>) -> (CallId, String
     }
 }
 
+// conformance: REST.md 7: the answer of the device is 200 with its own status and payload, whatever they are
 #[tokio::test]
 async fn a_method_gets_the_devices_answer_whatever_its_status() {
     let hub = TestHub::start();
@@ -50,6 +51,7 @@ async fn a_method_gets_the_devices_answer_whatever_its_status() {
     assert_eq!(answer.body.to_string(), r#"{"status":404,"payload":["no","door"]}"#);
 }
 
+// conformance: REST.md 7: a device that does not answer in time is 504 GatewayTimeout, 504101
 #[tokio::test]
 async fn a_device_that_does_not_answer_is_a_gateway_time_out() {
     let hub = TestHub::start();
@@ -67,6 +69,8 @@ async fn a_device_that_does_not_answer_is_a_gateway_time_out() {
     assert_eq!(inner["message"], "Timed out waiting for the response from device.");
 }
 
+// conformance: DEVICE.md 6: registry, twin, query and statistics show a connection at once
+// conformance: REST.md 8.5: connected devices are counted
 #[tokio::test]
 async fn registry_twin_and_statistics_show_the_connection() {
     let hub = TestHub::start();
@@ -81,6 +85,8 @@ async fn registry_twin_and_statistics_show_the_connection() {
     assert_eq!(hub.ask(Method::POST, "/devices/query", query).await.body, json!([{"deviceId": "d1"}]));
 }
 
+// conformance: REST.md 5: a device that answers with an error status has a completed row with that status
+// conformance: REST.md 4.4: queryCondition is echoed to the letter
 #[tokio::test]
 async fn a_method_job_counts_an_answer_of_any_status_as_done() {
     let hub = TestHub::start();

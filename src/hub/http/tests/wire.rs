@@ -35,7 +35,7 @@ async fn served() -> Served {
 }
 
 /// These tests are about HTTP alone.
-async fn no_websocket(_: tokio_rustls::server::TlsStream<TcpStream>, _: bytes::Bytes, _: SocketAddr) {}
+async fn no_websocket(_: crate::hub::accept::Accepted, _: bytes::Bytes, _: SocketAddr) {}
 
 impl Served {
     async fn connect(&self) -> TlsStream<TcpStream> {
@@ -81,6 +81,7 @@ impl Served {
     }
 }
 
+// conformance: REST.md 1.3: connections are kept alive, and answers are dated
 #[tokio::test]
 async fn a_connection_is_kept_for_the_next_request_and_closed_at_the_end() {
     let served = served().await;
@@ -122,6 +123,7 @@ async fn a_client_that_does_not_trust_the_ca_harms_nobody() {
     assert!(served.exchange(&mut stream, "GET /healthz").await.starts_with("HTTP/1.1 200"));
 }
 
+// conformance: REST.md 1.3: a 204 has no body and no content type
 #[tokio::test]
 async fn a_204_ends_with_its_head_and_the_connection_goes_on() {
     let served = served().await;
@@ -159,6 +161,7 @@ async fn ask_http2(hub: &TestHub, send: &Http2, method: Method, path: &str, body
     (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
 }
 
+// conformance: REST.md 1.1: HTTP/2 is spoken to clients that name h2 in TLS (ALPN), HTTP/1.1 to all others
 #[tokio::test]
 async fn http_2_carries_requests_side_by_side_and_ends_in_good_order() {
     let served = served().await;

@@ -33,6 +33,7 @@ fn object(value: Value) -> JsonObject {
     value.as_object().cloned().unwrap()
 }
 
+// conformance: DEVICE.md 2.2: a subscription is stored before SUBACK, and granted with quality 1 at most
 #[test]
 fn subscriptions_are_stored_before_they_are_granted_with_at_most_qos_1() {
     let filters = vec![
@@ -69,6 +70,7 @@ fn one_bad_filter_closes_and_nothing_is_stored() {
     }
 }
 
+// conformance: DEVICE.md 2.2: UNSUBSCRIBE is always acknowledged and ends delivery
 #[test]
 fn unsubscribing_is_always_acknowledged_and_ends_delivery() {
     let mut session = listening(Subscription::Methods);
@@ -86,6 +88,7 @@ fn unsubscribing_is_always_acknowledged_and_ends_delivery() {
     );
 }
 
+// conformance: DEVICE.md 2.7: the rid of a call is lower-case hex, first and alone
 #[test]
 fn a_method_goes_out_at_qos_0_with_a_hex_rid_and_its_answer_comes_back() {
     let mut session =
@@ -101,6 +104,7 @@ fn a_method_goes_out_at_qos_0_with_a_hex_rid_and_its_answer_comes_back() {
     );
 }
 
+// conformance: DEVICE.md 2.7: an answer may be empty; a rid that is not known is ignored
 #[test]
 fn method_answers_may_be_empty_or_no_json_at_all() {
     let cases = [("", Value::Null), ("plain words", json!("plain words")), ("7", json!(7))];
@@ -113,6 +117,7 @@ fn method_answers_may_be_empty_or_no_json_at_all() {
     assert!(matches!(actions[..], [Action::Remark(_)]), "{actions:?}");
 }
 
+// conformance: DEVICE.md 2.9: a desired patch carries its nulls and $version, and no metadata
 #[test]
 fn a_desired_patch_carries_its_nulls_and_its_version_last() {
     let patch = object(json!({"building": 43, "legacy": null}));
@@ -123,6 +128,8 @@ fn a_desired_patch_carries_its_nulls_and_its_version_last() {
     assert_eq!(listening(Subscription::Methods).on_notice(Notice::DesiredPatch { version: 5, patch }), []);
 }
 
+// conformance: DEVICE.md 2.9: a report is answered 204 with rid and new version, and an empty body
+// conformance: DEVICE.md 2.8: a reply goes to a device that subscribed to replies, else it is lost
 #[test]
 fn twin_replies_name_status_rid_and_version() {
     let session = listening(Subscription::TwinResponses);
@@ -138,6 +145,7 @@ fn twin_replies_name_status_rid_and_version() {
     assert_eq!(device().twin_reply("r1".to_owned(), TwinReply::Patched(4)), None, "nobody listens");
 }
 
+// conformance: DEVICE.md 2.8: any body of a twin read is ignored, and any rid comes back
 #[test]
 fn twin_requests_are_run_before_they_are_acknowledged() {
     let topic = "$iothub/twin/PATCH/properties/reported/?$rid=a-b&$version=3".to_owned();
@@ -155,6 +163,7 @@ fn twin_requests_are_run_before_they_are_acknowledged() {
     );
 }
 
+// conformance: DEVICE.md 2.9: reported properties that are no object are answered 400
 #[test]
 fn reported_properties_that_are_no_object_are_answered_not_closed() {
     for body in ["", "{", "[1]", "null"] {
@@ -164,6 +173,7 @@ fn reported_properties_that_are_no_object_are_answered_not_closed() {
     }
 }
 
+// conformance: DEVICE.md 1.8: RETAIN becomes the property mqtt-retain, nothing is retained
 #[test]
 fn telemetry_is_taken_with_its_properties_and_the_retain_flag_as_one() {
     let packet = ClientPacket::Publish(Publish {
@@ -184,6 +194,7 @@ fn telemetry_is_taken_with_its_properties_and_the_retain_flag_as_one() {
     );
 }
 
+// conformance: DEVICE.md 1.8: telemetry over 256 KB and method answers over 128 KB close
 #[test]
 fn messages_past_their_limit_close() {
     let cases = [
@@ -200,6 +211,7 @@ fn messages_past_their_limit_close() {
     }
 }
 
+// conformance: DEVICE.md 2.1: topics of others, of the hub and unknown ones close
 #[test]
 fn what_the_service_closes_on_closes() {
     let connect =
@@ -220,6 +232,7 @@ fn what_the_service_closes_on_closes() {
     }
 }
 
+// conformance: DEVICE.md 2.3: an acknowledgement of nothing is ignored and logged
 #[test]
 fn pings_are_answered_and_strange_acknowledgements_ignored() {
     assert_eq!(device().on_packet(ClientPacket::PingReq), [Action::Send(ServerPacket::PingResp)]);

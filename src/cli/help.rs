@@ -1,0 +1,223 @@
+//! What stands below a command's flags: examples, variables, exit codes. The exit codes' table is at `iotjob --help`.
+
+use super::exit::Exit;
+use super::hub_target::{CA_FILE_VARIABLE, CONNECTION_STRING_VARIABLE};
+
+/// What a command line looks like, and what it is for.
+type Example = (&'static str, &'static str);
+
+/// A variable, and what it means.
+type Variable = (&'static str, &'static str);
+
+const HUB: Variable = (CONNECTION_STRING_VARIABLE, "the hub's service connection string, or @FILE");
+const CA: Variable = (CA_FILE_VARIABLE, "a file of PEM certificates to trust besides the machine's own");
+const DEVICE: Variable = ("IOTHUB_DEVICE_CONNECTION_STRING", "the device's connection string, or @FILE");
+const LOG: Variable = ("IOTJOB_LOG", "what to log, such as iotjob::hub=debug; it wins over -v and -q");
+
+/// What commands that only ask the hub end with.
+const ASKING: &[Exit] = &[Exit::Success, Exit::Usage, Exit::NotPermitted, Exit::HubUnavailable];
+
+/// The end of `iotjob --help`: what to type first, and the exit codes in a few words each.
+#[must_use]
+pub fn program() -> String {
+    let used = Exit::ALL.iter().filter(|exit| **exit != Exit::Changes);
+    let codes: Vec<String> = used.map(|exit| format!("  {:>3}  {}", exit.code(), exit.brief())).collect();
+    format!(
+        "`iotjob COMMAND --help` has examples; start with: iotjob apply jobs/lockdoor.yaml --local\n\nExit codes:\n{}",
+        codes.join("\n")
+    )
+}
+
+/// Below `iotjob validate --help`.
+#[must_use]
+pub fn validate() -> String {
+    let examples = [
+        ("Everything under a folder, as a pipeline should", "iotjob validate jobs/ --deny-warnings"),
+        ("What another program wrote", "generate-job | iotjob validate -"),
+        ("The places of all problems, for a program", "iotjob validate jobs/ --output json | jq .line"),
+    ];
+    below(&examples, &[], &[Exit::Success, Exit::Usage, Exit::InvalidManifest])
+}
+
+/// Below `iotjob apply --help`.
+#[must_use]
+pub fn apply() -> String {
+    let examples = [
+        ("Without a hub: ten simulated devices inside the process", "iotjob apply jobs/lockdoor.yaml --local"),
+        (
+            "Two jobs at once, on the hub of IOTHUB_CONNECTION_STRING",
+            "iotjob apply jobs/lockdoor.yaml jobs/building-43.yaml",
+        ),
+        (
+            "In a pipeline: no endless wait, and events for a program",
+            "iotjob apply jobs/ --require-targets --wait-timeout 30m --output json",
+        ),
+    ];
+    below(
+        &examples,
+        &[HUB, CA, LOG],
+        &[
+            Exit::Success,
+            Exit::Usage,
+            Exit::InvalidManifest,
+            Exit::NotPermitted,
+            Exit::HubUnavailable,
+            Exit::DevicesFailed,
+            Exit::Stopped,
+            Exit::StillRunning,
+            Exit::Interrupted,
+        ],
+    )
+}
+
+/// Below `iotjob watch --help`.
+#[must_use]
+pub fn watch() -> String {
+    let examples = [
+        ("Come back to a run that goes on", "iotjob watch lock-doors-05287e6d8d03"),
+        ("For ten minutes at most", "iotjob watch lock-doors-05287e6d8d03 --wait-timeout 10m"),
+    ];
+    below(
+        &examples,
+        &[HUB, CA, LOG],
+        &[
+            Exit::Success,
+            Exit::Usage,
+            Exit::NotPermitted,
+            Exit::HubUnavailable,
+            Exit::DevicesFailed,
+            Exit::Stopped,
+            Exit::StillRunning,
+            Exit::Interrupted,
+        ],
+    )
+}
+
+/// Below `iotjob list --help`.
+#[must_use]
+pub fn list() -> String {
+    let examples = [
+        ("What runs now", "iotjob list --status running"),
+        ("The ids of all method jobs", "iotjob list --type scheduleDeviceMethod --output json | jq -r .jobId"),
+    ];
+    below(&examples, &[HUB, CA, LOG], ASKING)
+}
+
+/// Below `iotjob status --help`.
+#[must_use]
+pub fn status() -> String {
+    let examples = [("One job, with its counts", "iotjob status lock-doors-05287e6d8d03")];
+    below(&examples, &[HUB, CA, LOG], ASKING)
+}
+
+/// Below `iotjob results --help`.
+#[must_use]
+pub fn results() -> String {
+    let examples = [
+        ("Who did not do it, and why", "iotjob results lock-doors-05287e6d8d03 --failed"),
+        (
+            "Every answer, for a program",
+            "iotjob results lock-doors-05287e6d8d03 --output json | jq .outcome.deviceMethodResponse",
+        ),
+    ];
+    below(&examples, &[HUB, CA, LOG], ASKING)
+}
+
+/// Below `iotjob cancel --help`.
+#[must_use]
+pub fn cancel() -> String {
+    let examples = [("A job that waits for its start", "iotjob cancel reboot-second-wave-72bb88851522")];
+    let exits = [ASKING, &[Exit::Refused]].concat();
+    below(&examples, &[HUB, CA, LOG], &exits)
+}
+
+/// Below `iotjob query --help`.
+#[must_use]
+pub fn query() -> String {
+    let examples = [
+        (
+            "Some columns, as a table",
+            "iotjob query \"SELECT deviceId, tags.building FROM devices WHERE tags.building = 43\"",
+        ),
+        ("Whole twins, for a program", "iotjob query \"SELECT * FROM devices\" --output json"),
+        ("What jobs did to a device", "iotjob query \"SELECT * FROM devices.jobs WHERE deviceId = 'front-door'\""),
+    ];
+    below(&examples, &[HUB, CA, LOG], ASKING)
+}
+
+/// Below `iotjob schema --help`.
+#[must_use]
+pub fn schema() -> String {
+    let examples = [("For an editor", "iotjob schema > job.schema.json")];
+    below(&examples, &[], &[Exit::Success])
+}
+
+/// Below `iotjob init --help`.
+#[must_use]
+pub fn init() -> String {
+    let examples = [(
+        "Write lock-doors.yaml, then try it without a hub",
+        "iotjob init lock-doors && iotjob apply lock-doors.yaml --local",
+    )];
+    below(&examples, &[], &[Exit::Success, Exit::Usage])
+}
+
+/// Below `iotjob device --help`.
+#[must_use]
+pub fn device() -> String {
+    let examples = [
+        ("The device of a hub that runs on this machine", "eval \"$(iotjob hub env)\" && iotjob device"),
+        (
+            "One that locks slowly and never reboots",
+            "iotjob device --method 'lockDoor=200:{\"locked\":true}@2s' --method reboot=503",
+        ),
+        (
+            "A thousand devices of the hub of IOTHUB_CONNECTION_STRING",
+            "iotjob device --count 1000 --id-template 'door-{n:04}'",
+        ),
+    ];
+    below(&examples, &[DEVICE, HUB, CA, LOG], &[Exit::Success, Exit::Usage, Exit::NotPermitted, Exit::HubUnavailable])
+}
+
+/// Below `iotjob hub --help`.
+#[must_use]
+pub fn hub() -> String {
+    let examples = [
+        ("A hub with one device, in memory", "iotjob hub --device front-door"),
+        ("One that remembers, also after kill -9", "iotjob hub --data ./hub --device front-door"),
+        (
+            "For a script: free ports, and a file that says when it is ready",
+            "iotjob hub --https-port 0 --mqtt-port 0 --ready-file ready.json",
+        ),
+    ];
+    let text = below(&examples, &[LOG], &[Exit::Success, Exit::Unexpected, Exit::Usage]);
+    format!(
+        "Serves the service API over HTTPS and devices over MQTT, prints connection strings and the CA to trust, and says \
+         in its log what it refused and why. Without --data it forgets everything when it stops.\n\n{text}"
+    )
+}
+
+/// Below `iotjob hub env --help`.
+#[must_use]
+pub fn hub_env() -> String {
+    let examples = [
+        ("bash, zsh, sh", "eval \"$(iotjob hub env)\""),
+        ("PowerShell", "iotjob hub env --shell powershell | Out-String | Invoke-Expression"),
+    ];
+    below(&examples, &[], &[Exit::Success, Exit::Usage])
+}
+
+fn below(examples: &[Example], variables: &[Variable], exits: &[Exit]) -> String {
+    let examples: Vec<String> =
+        examples.iter().map(|(purpose, command)| format!("  # {purpose}\n  {command}")).collect();
+    let mut parts = vec![format!("Examples:\n{}", examples.join("\n"))];
+    if !variables.is_empty() {
+        let width = variables.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let lines: Vec<String> =
+            variables.iter().map(|(name, meaning)| format!("  {name:<width$}  {meaning}")).collect();
+        parts.push(format!("Environment:\n{}", lines.join("\n")));
+    }
+    let codes: Vec<String> = exits.iter().map(|exit| exit.code().to_string()).collect();
+    parts.push(format!("Exit codes: {} (see `iotjob --help`)", codes.join(", ")));
+    parts.join("\n\n")
+}
