@@ -203,6 +203,8 @@ pub fn hub_env() -> String {
     let examples = [
         ("bash, zsh, sh", "eval \"$(iotjob hub env)\""),
         ("PowerShell", "iotjob hub env --shell powershell | Out-String | Invoke-Expression"),
+        ("fish", "iotjob hub env --shell fish | source"),
+        ("What az needs, and how to call it", "iotjob hub env --shell az"),
     ];
     below(&examples, &[], &[Exit::Success, Exit::Usage])
 }

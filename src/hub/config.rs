@@ -1,8 +1,9 @@
 //! What a hub is told before it starts. The command line decides every default; the library has none.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use super::Fidelity;
 use super::entra::EntraTrust;
 use super::policies::PolicyDraft;
 use crate::model::{Clock, DeviceId, Rng};
@@ -61,6 +62,10 @@ pub struct HubConfig {
     pub entra: Option<EntraTrust>,
     /// Devices to register when they are missing.
     pub devices: Vec<DeviceId>,
+    /// How much of the service's slowness and narrowness it shows.
+    pub fidelity: Fidelity,
+    /// Where to serve metrics, in plain HTTP; port 0 takes a free one.
+    pub metrics: Option<SocketAddr>,
     /// The one clock.
     pub clock: Clock,
     /// The one source of chance besides keys.

@@ -1,6 +1,7 @@
 //! Putting a hub together: sockets, store, CA, keys, engine, devices, edges; and taking it apart again.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -11,12 +12,13 @@ use super::engine::{EngineHandle, EngineOptions};
 use super::hosts::{self, HubAddress};
 use super::http::{self, HttpState};
 use super::listen::{ListenError, Port, listen};
+use super::metrics::{MetricsPort, MetricsPortError};
 use super::mqtt::{self, DeviceEdge, Tap, TapError, Telemetry, WebSocketBytes};
 use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
 use super::registry::{Authentication, Identity, IdentityDraft};
 use super::store::{Store, StoreError};
-use super::{HubError, accept};
+use super::{HubError, Manner, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
 use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
 use crate::tls::{ClientCas, DevCa, TlsError, server_config};
@@ -30,6 +32,9 @@ pub enum HubStartError {
     /// A port cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The address of the metrics cannot be had.
+    #[error(transparent)]
+    Metrics(#[from] MetricsPortError),
     /// Too many policies were asked for.
     #[error(transparent)]
     Policies(#[from] TooManyPolicies),
@@ -62,6 +67,7 @@ pub enum HubStartError {
 pub struct Hub {
     ready: ReadyInfo,
     ca_pem: String,
+    metrics_address: Option<SocketAddr>,
     engine: EngineHandle,
     telemetry: Arc<Telemetry>,
     stop: CancellationToken,
@@ -87,12 +93,24 @@ impl Hub {
         let ca = certificate_authority(&config)?;
         let tls = server_config(&ca)?;
 
+        let metrics_port = match config.metrics {
+            Some(address) => Some(MetricsPort::bind(address).await?),
+            None => None,
+        };
+        let stop = CancellationToken::new();
+        let manner = Manner::of(&config.fidelity, &config.clock, &stop);
         let store = match &config.data {
             Some(folder) => Store::open(folder)?,
             None => Store::in_memory()?,
-        };
+        }
+        .with_lags(&config.clock, config.fidelity.query_lag, config.fidelity.state_lag);
         let policies = Arc::new(with_keys(&store, drafts)?);
-        let options = EngineOptions { clock: config.clock.clone(), rng: config.rng.clone() };
+        let options = EngineOptions {
+            clock: config.clock.clone(),
+            rng: config.rng.clone(),
+            fidelity: config.fidelity,
+            metrics: manner.metrics.clone(),
+        };
         let engine = EngineHandle::start(store, options)?;
         let devices = match register(&engine, &config.devices).await {
             Ok(devices) => devices,
@@ -103,10 +121,9 @@ impl Hub {
         };
         let ready = ready_info(&address, &ca, &policies, &devices)?;
 
-        let stop = CancellationToken::new();
         let mut edges = JoinSet::new();
         let telemetry = Arc::new(Telemetry::with_tap(tap));
-        let edge = Arc::new(DeviceEdge::new(
+        let edge = DeviceEdge::new(
             engine.clone(),
             Arc::clone(&policies),
             Arc::clone(&hosts),
@@ -114,17 +131,23 @@ impl Hub {
             config.clock.clone(),
             config.rng.clone(),
             Arc::clone(&telemetry),
-        ));
+        );
+        let edge = Arc::new(edge.with_manner(manner.clone()));
         let (device_stop, device_tls) = (stop.clone(), Arc::clone(&tls));
         let device_edge = Arc::clone(&edge);
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
             mqtt::serve(stream, peer, Arc::clone(&device_edge), device_stop.clone())
         }));
+        let metrics_address = metrics_port.as_ref().map(MetricsPort::address);
+        if let Some(port) = metrics_port {
+            edges.spawn(port.serve(manner.metrics.clone(), engine.clone(), stop.clone()));
+        }
         let state = HttpState {
             engine: engine.clone(),
             policies,
             entra: config.entra.map(Arc::new),
             hosts,
+            manner,
             clock: config.clock,
             rng: config.rng,
         };
@@ -137,7 +160,7 @@ impl Hub {
             }
         };
         edges.spawn(http::serve(https.sockets, tls, http::router(state), websocket, stop.clone()));
-        Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), engine, telemetry, stop, edges })
+        Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), metrics_address, engine, telemetry, stop, edges })
     }
 
     /// What clients need to know.
@@ -150,6 +173,12 @@ impl Hub {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// Where the metrics are served, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// The engine, for those who live in the same process.

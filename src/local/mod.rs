@@ -14,7 +14,7 @@ use crate::device::{
     Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule,
     Ramp, UnfitForMqtt,
 };
-use crate::hub::{CaPlace, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
+use crate::hub::{CaPlace, Fidelity, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
 use crate::manifest::{Action, Manifest};
 use crate::model::{Clock, MethodName, Rng, TwinId};
 use crate::tls::{TlsError, TrustAnchors, client_config};
@@ -179,6 +179,8 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         entra: None,
         policies: Vec::new(),
         devices: Vec::new(),
+        fidelity: Fidelity::INSTANT,
+        metrics: None,
         clock,
         rng,
     }

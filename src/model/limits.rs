@@ -168,6 +168,22 @@ pub const BEARER_BYTES_MAX: usize = 16 * 1024;
 /// Largest file of an issuer's keys, in bytes (ours; Entra ID's has about 10 KiB).
 pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Most units of a tier (ours: what Azure sells by itself; S3 has fewer).
+pub const TIER_UNITS_MAX: u32 = 200;
+/// How far ahead the turn of a shaped request may lie, in seconds (ours: as long as a refusal asks to wait, REST.md 3.3).
+pub const SHAPED_REQUEST_S_MAX: u64 = 10;
+/// How far ahead the turn of a shaped connection may lie, in seconds (DEVICE.md 1.10: CONNACK comes that late).
+pub const SHAPED_CONNECT_S_MAX: u64 = 60;
+
+/// Connections that are served metrics at a time (ours).
+pub const METRICS_CONNECTIONS_MAX: usize = 8;
+/// How long a connection may take to ask for metrics and read them, in seconds (ours: Prometheus gives up after 10).
+pub const METRICS_S_MAX: u64 = 10;
+/// Memory for what a lagging query index still shows, in bytes (ours: 100,000 changes of ordinary twins).
+pub const PAST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Changes of one connection's state that are seen late; with more, the oldest is seen sooner (ours).
+pub const STATES_KEPT_MAX: usize = 16;
+
 /// Commands that may wait for the hub's engine; callers wait for room (ours).
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
 /// Commands that share one commit of the hub (ours: bounds how long the first of them waits).

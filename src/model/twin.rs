@@ -231,7 +231,7 @@ mod tests {
         assert_eq!((twin.etag, twin.version), (2, 4));
     }
 
-    // conformance: DEVICE.md 2.9: a cleared or replaced section tells the device a null for each key that went
+    // conformance: REST.md 6.3: properties that came with a bulk creation are version 1 and were updated in the year 1
     #[test]
     fn first_content_moves_no_counter_and_was_never_updated() {
         let mut twin = Twin::new(at(1));
@@ -248,6 +248,7 @@ mod tests {
         );
     }
 
+    // conformance: DEVICE.md 2.9: a cleared or replaced section tells the device a null for each key that went
     #[test]
     fn clearing_names_each_key_with_a_null() {
         let mut twin = Twin::new(at(0));

@@ -131,7 +131,11 @@ impl<V: Voice> Reporter for Bars<V> {
         let run_id = &event.run_id;
         match words::said(&event.what) {
             Some(Said::Plain(text)) => {
-                let Some(run) = self.runs.get(run_id) else { return };
+                let Some(run) = self.runs.get(run_id) else {
+                    // It was cut off before the hub told what it is.
+                    self.voice.say(&format!("{run_id}: {text}"));
+                    return;
+                };
                 match &event.what {
                     // The way back must not be cut off at the edge of the screen.
                     Happening::Detached { .. } => {
@@ -167,7 +171,7 @@ impl<V: Voice> Reporter for Bars<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::{Heard, RUN_ID, story};
+    use crate::report::sample::{Heard, RUN_ID, event, story};
 
     #[test]
     fn the_time_left_follows_the_speed_and_ends_with_the_job() {
@@ -186,6 +190,15 @@ mod tests {
         for (done, total, elapsed, limit, want) in cases {
             assert_eq!(time_left(done, total, seconds(elapsed), limit).as_deref(), want, "{done} {total} {elapsed}");
         }
+    }
+
+    #[test]
+    fn what_has_no_bar_yet_is_still_said() {
+        let heard = Heard::default();
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let mut bars = Bars::new(screen, Paint::Plain, heard.clone());
+        bars.on(&event(0, Happening::Submitted));
+        assert_eq!(heard.lines(), [format!("{RUN_ID}: submitted")]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ async fn connect(ready: &Ready, connack: &[u8]) -> RawDevice {
 async fn ask(ready: &Ready, line: &'static str, body: &'static str) -> Answer {
     let ready = ready.clone();
     let asked = tokio::task::spawn_blocking(move || RawHttp::connect(&ready, "iothubowner").ask(line, body));
-    asked.await.unwrap()
+    asked.await.expect("the asker does not panic")
 }
 
 async fn state_of(ready: &Ready) -> Value {
@@ -49,6 +49,7 @@ async fn call(ready: &Ready, device: &mut RawDevice) {
     assert_eq!(answer.ok(), json!({"status": -7, "payload": ["done"]}), "whatever the device says");
 }
 
+// conformance: DEVICE.md 10: the log says why a device was refused, without its token
 #[tokio::test]
 async fn who_is_not_let_in_is_told_a_number_and_the_log_says_why() {
     let env = TestEnv::new();
@@ -67,6 +68,7 @@ async fn who_is_not_let_in_is_told_a_number_and_the_log_says_why() {
     assert_eq!(state_of(&hub.ready).await, "Disconnected");
 }
 
+// conformance: DEVICE.md 1.9: calls go to the connection that came last
 #[tokio::test]
 async fn the_second_connection_of_a_device_is_the_one_that_is_called() {
     let env = TestEnv::new();
@@ -80,6 +82,7 @@ async fn the_second_connection_of_a_device_is_the_one_that_is_called() {
     call(&hub.ready, &mut second).await;
 }
 
+// conformance: DEVICE.md 1.6: a session with its subscriptions outlives a killed hub
 #[tokio::test]
 async fn what_was_subscribed_outlives_the_connection_and_a_killed_hub() {
     let env = TestEnv::new();
@@ -100,6 +103,7 @@ async fn what_was_subscribed_outlives_the_connection_and_a_killed_hub() {
     call(&hub.ready, &mut raw).await;
 }
 
+// conformance: DEVICE.md 1.8: a PUBLISH of quality 2 closes
 #[tokio::test]
 async fn quality_2_ends_its_own_connection_and_no_call() {
     let env = TestEnv::new();

@@ -1,12 +1,8 @@
 //! Packets that no client may send, over real TLS: each ends its own connection and hurts nobody else's (DEVICE.md 8.2).
 
-use iotjob::hub::Hub;
-use iotjob::model::{MethodRequest, TwinId};
-use serde_json::json;
-use tokio::task::JoinHandle;
-
+use crate::support::bystander::Bystander;
 use crate::support::raw_mqtt::{
-    ConnectBytes, FRESH, PING, RawDevice, packet, publish, refused, start_hub, suback, subscribe, token, within,
+    ConnectBytes, FRESH, PING, RawDevice, packet, publish, refused, start_hub, subscribe, token,
 };
 
 const METHODS: &str = "$iothub/methods/POST/#";
@@ -101,39 +97,6 @@ fn after_connect(good_connect: &[u8]) -> Vec<Case> {
     ]
 }
 
-/// A device that answers every method for as long as it lives.
-struct Bystander {
-    answering: JoinHandle<()>,
-}
-
-impl Bystander {
-    async fn connect(hub: &Hub, id: &str) -> Self {
-        let mut raw = RawDevice::connect(hub, id, FRESH).await;
-        raw.send(&subscribe(1, &[(METHODS, 0)])).await;
-        raw.expect(&suback(1, &[0])).await;
-        let answering = tokio::spawn(async move {
-            loop {
-                let (topic, _) = raw.expect_publish().await;
-                raw.send(&publish(&topic.replace("POST/check", "res/200"), "")).await;
-            }
-        });
-        Self { answering }
-    }
-
-    /// Calls it and expects its answer.
-    async fn answers(&self, hub: &Hub, id: &str, after: &str) {
-        let request = MethodRequest {
-            method_name: "check".to_owned(),
-            payload: json!(after),
-            response_timeout_in_seconds: 30,
-            connect_timeout_in_seconds: 0,
-        };
-        let call = within(hub.engine().invoke_method(TwinId::device(id.parse().unwrap()), request)).await;
-        assert_eq!(call.map(|response| response.status).ok(), Some(200), "after {after}");
-        assert!(!self.answering.is_finished(), "its connection still stands after {after}");
-    }
-}
-
 // conformance: DEVICE.md 8.2: malformed packets close their own connection, and a device beside it goes on answering
 #[tokio::test]
 async fn malformed_packets_close_their_own_connection_and_no_other() {
@@ -143,7 +106,7 @@ async fn malformed_packets_close_their_own_connection_and_no_other() {
         let mut raw = RawDevice::dial(&hub).await;
         raw.send_in_vain(&bytes).await;
         raw.expect_closed_after(name).await;
-        bystander.answers(&hub, "d2", name).await;
+        bystander.answers(&hub, name).await;
     }
     let token = token(&hub, "d1");
     let good = ConnectBytes::new("d1", "localhost/d1/?api-version=2021-04-12", &token).clean().bytes();
@@ -153,7 +116,7 @@ async fn malformed_packets_close_their_own_connection_and_no_other() {
         raw.expect(FRESH).await;
         raw.send_in_vain(&bytes).await;
         raw.expect_closed_after(name).await;
-        bystander.answers(&hub, "d2", name).await;
+        bystander.answers(&hub, name).await;
     }
     hub.stop().await;
 }
@@ -172,7 +135,7 @@ async fn what_the_standard_answers_is_answered() {
         raw.send(&bytes).await;
         raw.expect(&refused(code)).await;
         raw.expect_closed_after(name).await;
-        bystander.answers(&hub, "d2", name).await;
+        bystander.answers(&hub, name).await;
     }
     hub.stop().await;
 }
@@ -196,7 +159,7 @@ async fn packets_that_never_end_are_cut_off_with_their_connection() {
         raw.expect(FRESH).await;
         raw.send(&event[..length]).await;
         drop(raw);
-        bystander.answers(&hub, "d2", "half a packet").await;
+        bystander.answers(&hub, "half a packet").await;
     }
     assert_eq!(hub.telemetry().received(), 0);
     hub.stop().await;

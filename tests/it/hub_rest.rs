@@ -36,6 +36,7 @@ fn counter(identity: &Value) -> u64 {
     String::from_utf8(bytes).expect("digits").parse().expect("a number")
 }
 
+// conformance: REST.md 8.1: create once, replace and delete on condition, over the wire
 #[test]
 fn identities_are_created_once_replaced_on_condition_and_deleted_on_condition() {
     let env = TestEnv::new();
@@ -86,6 +87,7 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
 }
 
+// conformance: REST.md 2.5: a 401 keeps the connection
 #[test]
 fn whoever_is_not_let_in_reads_the_same_401_and_keeps_the_connection() {
     let env = TestEnv::new();
@@ -121,6 +123,7 @@ fn whoever_is_not_let_in_reads_the_same_401_and_keeps_the_connection() {
     }
 }
 
+// conformance: REST.md 6.4: twins are merged and replaced over the wire
 #[test]
 fn twins_are_merged_replaced_and_patched_by_post() {
     let env = TestEnv::new();
@@ -157,6 +160,7 @@ fn twins_are_merged_replaced_and_patched_by_post() {
     assert_eq!(raw.ask("PATCH /twins/d1", r#"{"tags":{"bad key":1}}"#).verdict(), "400 ArgumentInvalid");
 }
 
+// conformance: REST.md 7: who is away is refused at once, over the wire
 #[test]
 fn methods_of_who_is_away_are_refused_at_once_in_the_nested_envelope() {
     let env = TestEnv::new();
@@ -195,6 +199,7 @@ fn methods_of_who_is_away_are_refused_at_once_in_the_nested_envelope() {
 const FAR: &str = r#"{"type":"scheduleUpdateTwin","queryCondition":"tags.a = 'ø'","updateTwin":{"etag":"*","tags":{"a":1},
     "properties":null},"cloudToDeviceMethod":null,"startTime":"START","maxExecutionTimeInSeconds":60}"#;
 
+// conformance: REST.md 4.8: a job that waits is listed
 #[test]
 fn a_job_waits_is_listed_and_is_cancelled_once() {
     let env = TestEnv::new();
@@ -203,6 +208,8 @@ fn a_job_waits_is_listed_and_is_cancelled_once() {
     assert_eq!(raw.ask("GET /jobs/v2/far", "").ok(), json!({"jobId": "far", "type": "unknown", "status": "unknown"}));
     let none = raw.ask("GET /jobs/v2/query", "");
     assert_eq!((none.ok(), none.header("x-ms-item-type")), (json!([]), Some("JobResponse")), "also when it is empty");
+
+    assert_eq!(raw.ask("GET /jobs", "").ok(), json!([]), "`az iot hub job list` asks for those of v1 too");
 
     let start = iotjob::model::Clock::system().now() + std::time::Duration::from_secs(3_600);
     let body = FAR.replace("START", &start.to_string());
@@ -240,6 +247,7 @@ fn a_job_waits_is_listed_and_is_cancelled_once() {
     }
 }
 
+// conformance: REST.md 4.6: immediate jobs complete with counts or fail with their reason, over the wire
 #[test]
 fn jobs_of_now_end_with_statistics_or_with_their_reason() {
     let env = TestEnv::new();
@@ -280,6 +288,8 @@ fn jobs_of_now_end_with_statistics_or_with_their_reason() {
     }
 }
 
+// conformance: REST.md 9: pages and kinds of rows, over the wire
+// conformance: GRAMMAR.md 2: a query that is too long is 400
 #[test]
 fn queries_come_a_page_at_a_time_with_their_kind() {
     let env = TestEnv::new();
@@ -321,6 +331,8 @@ fn queries_come_a_page_at_a_time_with_their_kind() {
     }
 }
 
+// conformance: REST.md 1.1: a trailing slash means nothing
+// conformance: REST.md 3.3: content that is no JSON, too deep or the wrong kind is 400, and the connection goes on
 #[test]
 fn odd_requests_are_answered_and_the_connection_goes_on() {
     let env = TestEnv::new();
@@ -359,6 +371,7 @@ fn odd_requests_are_answered_and_the_connection_goes_on() {
     assert_eq!(raw.ask("GET /devices/d1", "").status, 200, "still the same connection");
 }
 
+// conformance: REST.md 1.2: chunked bodies, Expect: 100-continue, pipelined requests and absolute targets are taken
 #[test]
 fn http_itself_may_be_spelled_in_many_ways() {
     let env = TestEnv::new();

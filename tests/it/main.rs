@@ -6,10 +6,12 @@
 
 mod both_sides;
 mod conformance;
+mod entra;
 mod fuzz_smoke;
 mod help;
 mod hub_command;
 mod hub_credentials;
+mod hub_hostile;
 mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;
@@ -22,6 +24,7 @@ mod screens;
 mod support;
 mod telemetry_tap;
 mod tidy;
+mod tier;
 mod validate;
 mod websocket;
 mod x509;

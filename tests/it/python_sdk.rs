@@ -13,7 +13,7 @@ use crate::support::python::{port_8883, python, script};
 // conformance: REST.md 9: the Python service package pages through a query
 // conformance: REST.md 7: the Python service package reads 404 DeviceNotOnline for a device that is not there
 // conformance: REST.md 4.7: the Python service package schedules, reads and cancels jobs
-// conformance: REST.md 8.6: the Python service package reads an empty list of import and export jobs
+// conformance: REST.md 8.6: the Python service package reads an empty list of v1 jobs, and 404 JobNotFound for one of them
 #[test]
 fn the_official_back_end_keeps_house() {
     let env = TestEnv::new();

@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+mod fidelity;
+
+use self::fidelity::FidelityArgs;
 use crate::auth::KeySet;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
@@ -79,6 +82,12 @@ pub struct HubServeArgs {
     /// whose message has to wait for the file waits for its PUBACK
     #[arg(long, value_name = "FILE")]
     pub telemetry_tap: Option<PathBuf>,
+    /// How close to the real service.
+    #[command(flatten)]
+    pub fidelity: FidelityArgs,
+    /// Serve Prometheus metrics there at /metrics, in plain HTTP and without credentials; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Whose Entra ID tokens to take: their `iss`. Without it all are refused
     #[arg(long, value_name = "URL", requires = "entra_jwks")]
     pub entra_issuer: Option<String>,
@@ -97,8 +106,8 @@ pub struct HubEnvArgs {
     /// File that the hub was told to write; without it, the newest running hub of this user
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Shell or tool to write for
-    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT)]
+    /// bash, fish, powershell or cmd; python, node or az for what that tool reads
+    #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT, hide_possible_values = true)]
     pub shell: Shell,
 }
 
@@ -130,6 +139,7 @@ async fn serve(args: HubServeArgs, printer: &Printer) -> Result<Exit, Failure> {
         file.remove().map_err(|error| ready_file_failure(&error))?;
     }
     let (clock, rng) = (Clock::system(), Rng::from_entropy());
+    let fidelity = args.fidelity.fidelity();
     let config = config(args, clock.clone(), rng.clone())?;
     let hub = Hub::start(config).await.map_err(|error| start_failure(&error))?;
 
@@ -139,6 +149,15 @@ async fn serve(args: HubServeArgs, printer: &Printer) -> Result<Exit, Failure> {
     {
         hub.stop().await;
         return Err(ready_file_failure(&error));
+    }
+    for line in fidelity::described(&fidelity) {
+        printer.say(&line);
+    }
+    if let Some(address) = hub.metrics_address() {
+        printer.say(&format!("Metrics: http://{address}/metrics"));
+        if !address.ip().is_loopback() {
+            printer.warn("whoever reaches that address reads the metrics: they want no credentials");
+        }
     }
     introduce(hub.ready(), ready_file.as_ref().map(ReadyFile::path), printer);
 
@@ -174,6 +193,8 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
         telemetry_tap: args.telemetry_tap,
         entra: entra_trust(args.entra_issuer, args.entra_jwks.as_deref(), args.entra_roles)?,
         policies: args.policies,
+        fidelity: args.fidelity.fidelity(),
+        metrics: args.metrics,
         devices: args.devices,
         clock,
         rng,
@@ -268,6 +289,7 @@ fn start_failure(error: &HubStartError) -> Failure {
         | HubStartError::TrustCa(_)
         | HubStartError::Tap(_)
         | HubStartError::Policies(_)
+        | HubStartError::Metrics(_)
         | HubStartError::Listen(ListenError::InUse { .. })
         | HubStartError::Store(StoreError::InUse { .. }) => Failure::usage(text),
         HubStartError::Listen(ListenError::Refused { source, .. }) => match source.kind() {

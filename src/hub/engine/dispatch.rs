@@ -23,6 +23,7 @@ impl Engine {
             JobType::ScheduleDeviceMethod => JOB_STEP_MAX.min(JOB_CALLS_MAX.saturating_sub(job.calls.len())),
             JobType::ScheduleUpdateTwin | JobType::Unknown => JOB_STEP_MAX,
         };
+        let room = room.min(self.pace.ready(turn.now));
         let served = self.serve_ready(job, room, turn)?;
         let rest = room - served;
         if rest > 0
@@ -37,9 +38,7 @@ impl Engine {
                 self.work_on(job, target, &row, turn)?;
             }
         }
-        let more = matches!(job.phase, Phase::Dispatching(_)) || !job.ready.is_empty();
-        // Without room the end of a call gives the job its next turn.
-        Ok(if more && job.calls.len() < JOB_CALLS_MAX { Next::Again } else { Next::Idle })
+        Ok(self.next_turn(job, turn))
     }
 
     fn serve_ready(&mut self, job: &mut ActiveJob, room: usize, turn: &mut Turn<'_, '_>) -> Result<usize, StoreError> {
@@ -82,6 +81,7 @@ impl Engine {
         target: &TwinId,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StoreError> {
+        self.pace.spend(turn.now);
         let half = job.record.request.update_twin.as_ref();
         let desired = half.and_then(|twin| twin.properties.as_ref()).and_then(|properties| properties.desired.clone());
         let patch = TwinPatch {
@@ -112,6 +112,7 @@ impl Engine {
             return Ok(());
         };
         let Some(method) = job.record.request.cloud_to_device_method.clone() else { return Ok(()) };
+        self.pace.spend(turn.now);
         self.move_row(job, &target, DeviceJobStatus::Pending, Move::Sent, turn)?;
         let timeout = method.response_timeout_in_seconds.unwrap_or(RESPONSE_TIMEOUT_S.2);
         let due = after_seconds(turn.now, timeout).min(job.record.deadline());

@@ -9,10 +9,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use super::command::{Command, NewKeys, Reply};
 use super::session::{SessionKind, SessionOpened};
 use super::writer::{Envelope, Order, start_writer};
-use crate::hub::HubError;
+use crate::hub::metrics::Metrics;
 use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::registry::{Identity, IdentityDraft, IfMatch};
 use crate::hub::store::{Snapshot, Store, StoreError};
+use crate::hub::{Fidelity, HubError};
 use crate::model::limits::ENGINE_QUEUE_MAX;
 use crate::model::{
     Clock, ErrorCode, JobId, JobRequest, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, TwinId, TwinPatch,
@@ -26,6 +27,18 @@ pub struct EngineOptions {
     pub clock: Clock,
     /// The one source of chance.
     pub rng: Rng,
+    /// How narrow jobs are.
+    pub fidelity: Fidelity,
+    /// Where batches and commits are counted.
+    pub metrics: Metrics,
+}
+
+impl EngineOptions {
+    /// An engine that is as fast as the machine.
+    #[must_use]
+    pub fn instant(clock: Clock, rng: Rng) -> Self {
+        Self { clock, rng, fidelity: Fidelity::INSTANT, metrics: Metrics::default() }
+    }
 }
 
 /// Reaches the engine's thread; cheap to clone. Every call returns after its commit is durable.
@@ -80,6 +93,12 @@ impl EngineHandle {
             // An engine that ended has nothing left to do either.
             let _ = answer.await;
         }
+    }
+
+    /// How many commands wait for the engine.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        ENGINE_QUEUE_MAX.saturating_sub(self.room.available_permits())
     }
 
     /// A consistent view of the store for reads, which never go through the engine.

@@ -17,7 +17,7 @@ use super::{Engine, Turn};
 use crate::hub::HubError;
 use crate::hub::notice::CallId;
 use crate::hub::store::{JobRecord, StoreError};
-use crate::model::limits::{JOB_HISTORY_DAYS, JOBS_ACTIVE_MAX};
+use crate::model::limits::JOB_HISTORY_DAYS;
 use crate::model::{ErrorCode, JobId, JobRequest, JobStatus, TwinId, WireTime};
 
 /// A job that has not ended.
@@ -103,8 +103,9 @@ impl Engine {
             let text = format!("Job with ID '{id}' already exists.");
             return Err(HubError::new(ErrorCode::JobAlreadyExists, text).into());
         }
-        if self.jobs.len() >= JOBS_ACTIVE_MAX {
-            let text = format!("{JOBS_ACTIVE_MAX} jobs have not ended yet; no more are taken.");
+        // A scheduled job holds a slot too (REST.md 4.7).
+        if self.jobs.len() >= self.pace.slots {
+            let text = format!("The hub has reached its maximum of {} active jobs.", self.pace.slots);
             return Err(HubError::new(ErrorCode::ThrottlingMaxActiveJobCountExceeded, text).into());
         }
         let created = WireTime::from(turn.now);
@@ -207,7 +208,7 @@ impl Engine {
             self.timers.arm(start, Timer::Start(id.clone()));
             return Ok(Ok(Next::Idle));
         }
-        Ok(Evaluation::of(&job.record.request.query_condition).map(|evaluation| {
+        Ok(Evaluation::of(&job.record.request.query_condition, self.strictness).map(|evaluation| {
             job.phase = Phase::Evaluating(evaluation);
             Next::Again
         }))

@@ -13,6 +13,7 @@ mod dispatch;
 mod handle;
 mod job;
 mod method;
+mod pace;
 mod registry;
 mod request;
 mod row;
@@ -36,12 +37,15 @@ pub use session::{SessionKind, SessionOpened};
 use self::command::Fault;
 use self::job::{ActiveJob, RunQueue};
 use self::method::{Call, Waiting, WaitingCall};
+use self::pace::Pace;
 use self::session::Connection;
 use self::timer::{Timer, Timers};
+use super::Fidelity;
 use super::notice::{CallId, ConnectionId};
 use super::store::{StoreError, WriteTables};
 use crate::model::limits::ENGINE_TIMERS_MAX;
 use crate::model::{JobId, Rng, TwinId};
+use crate::query::Strictness;
 
 /// The hub's state machine: what is not in the tables is here, and is what a restart may forget.
 pub struct Engine {
@@ -55,6 +59,8 @@ pub struct Engine {
     run_queue: RunQueue,
     unsaved_jobs: BTreeSet<JobId>,
     timers: Timers,
+    pace: Pace,
+    strictness: Strictness,
     effects: Effects,
     last_call: u64,
     last_ticket: u64,
@@ -84,6 +90,8 @@ impl Engine {
             run_queue: RunQueue::default(),
             unsaved_jobs: BTreeSet::new(),
             timers: Timers::default(),
+            pace: Pace::of(None),
+            strictness: Strictness::Lenient,
             effects: Effects::default(),
             // A device may answer, after our restart, a call of our former life: its number must not come again.
             last_call: u64::from(start) << 32,
@@ -91,6 +99,14 @@ impl Engine {
         };
         engine.restore_jobs(&mut Turn { tables, now: whole_ticks(now) })?;
         Ok(engine)
+    }
+
+    /// Takes over what `fidelity` asks of jobs.
+    #[must_use]
+    pub fn with_fidelity(mut self, fidelity: Fidelity) -> Self {
+        self.pace = Pace::of(fidelity.tier);
+        self.strictness = fidelity.strictness;
+        self
     }
 
     /// Carries out one command.
@@ -158,7 +174,7 @@ impl Engine {
                 self.connect_overdue(ticket);
                 Ok(())
             }
-            Timer::Start(job) => {
+            Timer::Start(job) | Timer::Pace(job) => {
                 self.run_queue.push(job);
                 Ok(())
             }

@@ -8,7 +8,7 @@ use super::{Engine, Turn};
 use crate::hub::store::{RowRecord, StoreError, TwinCollection, WriteTables};
 use crate::model::limits::JOB_STEP_MAX;
 use crate::model::{DeviceJobStatus, JobStatistics, JobStatus, TwinId};
-use crate::query::{Collection, Condition, KeyRange, parse_condition};
+use crate::query::{Collection, Condition, KeyRange, Strictness, parse_condition_with};
 
 /// The search for a job's targets, as far as it got.
 ///
@@ -28,8 +28,8 @@ impl Evaluation {
     ///
     /// # Errors
     /// Why the condition cannot be used, in the service's form.
-    pub(super) fn of(text: &str) -> Result<Self, String> {
-        let condition = parse_condition(text).map_err(|error| error.service_text(text))?;
+    pub(super) fn of(text: &str, strictness: Strictness) -> Result<Self, String> {
+        let condition = parse_condition_with(text, strictness).map_err(|error| error.service_text(text))?;
         let collection = match condition.collection() {
             Collection::Devices => TwinCollection::Devices,
             Collection::Modules => TwinCollection::Modules,

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Connect(Ticket),
     /// A job starts.
     Start(JobId),
+    /// A job may work on its next devices.
+    Pace(JobId),
     /// A job is ended.
     Deadline(JobId),
     /// A job is forgotten.

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use super::command::{Applied, Command, Completion, Effects, Reply, Ticket};
 use super::{Engine, EngineOptions};
 use crate::hub::HubError;
+use crate::hub::metrics::{Batch, Metrics};
 use crate::hub::notice::{ConnectionId, Notice};
 use crate::hub::store::{Store, StoreError, Touched, WriteTables};
 use crate::model::Clock;
@@ -51,6 +52,7 @@ enum Going {
 struct Writer {
     store: Store,
     clock: Clock,
+    metrics: Metrics,
     engine: Engine,
     orders: Receiver<Envelope>,
     mailboxes: HashMap<ConnectionId, mpsc::Sender<Box<Notice>>>,
@@ -89,11 +91,13 @@ pub(super) fn start_writer(
     orders: Receiver<Envelope>,
 ) -> Result<watch::Receiver<()>, StoreError> {
     let batch = store.begin()?;
-    let engine = Engine::restore(options.rng, &mut batch.tables(&store)?, options.clock.now())?;
+    let engine =
+        Engine::restore(options.rng, &mut batch.tables(&store)?, options.clock.now())?.with_fidelity(options.fidelity);
     batch.commit()?;
     let mut writer = Writer {
         store,
         clock: options.clock,
+        metrics: options.metrics,
         engine,
         orders,
         mailboxes: HashMap::new(),
@@ -175,6 +179,7 @@ impl Writer {
         let now = self.clock.now();
         let mut outbox = Outbox::default();
         if !orders.is_empty() || !self.lost.is_empty() || self.engine.has_work(now) {
+            let (commands, began) = (orders.len(), self.clock.monotonic());
             let store = self.store.clone();
             let batch = store.begin()?;
             let touched = {
@@ -190,9 +195,15 @@ impl Writer {
                 self.engine.flush(&mut tables)?;
                 tables.touched()
             };
-            if touched == Touched::Yes {
-                batch.commit()?;
-            }
+            let worked = self.clock.monotonic();
+            let commit = match touched {
+                Touched::Yes => {
+                    batch.commit()?;
+                    Some(self.clock.monotonic().saturating_sub(worked))
+                }
+                Touched::No => None,
+            };
+            self.metrics.batch(Batch { commands, work: worked.saturating_sub(began), commit });
         }
         self.release(outbox);
         if !self.engine.has_work(self.clock.now()) && self.lost.is_empty() {

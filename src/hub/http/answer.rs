@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, SERVER, VARY};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, SERVER, VARY};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::HttpState;
 use super::error::{Refusal, Tracking};
+use crate::model::ErrorCode;
 
 /// The request's id, a UUID with dashes.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -55,6 +56,10 @@ pub(super) async fn finish(State(hub): State<HttpState>, request: Request, next:
 
 fn render(refusal: &Refusal, body: &Value) -> Response {
     let mut response = json(refusal.status(), body);
+    if refusal.error.code == ErrorCode::ThrottlingBacklogTimeout {
+        // No Retry-After (REST.md 3.3). HTTP/2 knows no such header: there the server leaves it out.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if refusal.is_coded() {
         response.headers_mut().insert(ERROR_CODE, HeaderValue::from_static(refusal.error.code.name()));
     }

@@ -28,6 +28,30 @@ pub(super) struct JobBody {
 }
 
 impl JobBody {
+    /// Refuses what only a strict hub refuses.
+    ///
+    /// # Errors
+    /// `ArgumentInvalid`.
+    // conformance-choice: REST.md 4.3: job ids may have capitals, unless the hub is strict
+    // conformance-choice: REST.md 4.2: a twin job without etag is taken and a startTime may have an offset, unless the hub is strict
+    pub(super) fn check_strictly(&self, id: &JobId) -> Result<(), Refusal> {
+        let strict = |text: String| Err(Refusal::argument(text));
+        if id.as_str().contains(|c: char| c.is_ascii_uppercase()) {
+            return strict(format!("The job id '{id}' may have lower-case letters, digits and dashes only."));
+        }
+        if let Some(twin) = &self.update_twin
+            && twin.get("etag").and_then(Value::as_str).map(etag).is_none_or(|etag| etag == IfMatch::Absent)
+        {
+            return strict("The job is a forced update, which only accepts '*' as the twin's etag.".to_owned())
+                .map_err(|refusal| refusal.said_by(Envelope::JobService));
+        }
+        let time = self.start_time.as_deref().and_then(|text| text.split_once('T')).map_or("", |(_, time)| time);
+        if time.contains(['+', '-']) {
+            return strict("startTime must be in UTC.".to_owned());
+        }
+        Ok(())
+    }
+
     /// The job that the caller asks for under the path's `id`. Limits that need the clock or the other jobs are the
     /// engine's to check.
     ///

@@ -17,6 +17,7 @@ use super::json::JsonBody;
 use super::paging::{PageRequest, bad_continuation, page};
 use crate::hub::store::Snapshot;
 use crate::model::{ErrorCode, JobId, JobResponse, JobStatus, JobType, WireTime};
+use crate::query::Strictness;
 
 /// Types that the service knows besides the two that jobs v2 schedules (REST.md 4.2).
 const OTHER_TYPES: [&str; 12] = [
@@ -41,7 +42,11 @@ pub(super) async fn put(
     body: JsonBody,
 ) -> Result<Response, Refusal> {
     let id: JobId = id.parse().map_err(|error| Refusal::argument(format!("{error}")))?;
-    let request = body.read::<JobBody>()?.request(id)?;
+    let body = body.read::<JobBody>()?;
+    if hub.manner.strictness == Strictness::Strict {
+        body.check_strictly(&id)?;
+    }
+    let request = body.request(id)?;
     let created = hub.engine.create_job(request).await;
     let job = created.map_err(|error| Refusal::from(error).said_by(Envelope::JobService))?;
     Ok(answer::ok(&json!({"jobId": job.job_id, "type": job.job_type, "status": job.status})))

@@ -10,6 +10,7 @@ use super::answer;
 use super::error::{Envelope, Refusal};
 use super::extract::Target;
 use super::json::{JsonBody, lenient_integer};
+use crate::hub::throttle::Operation;
 use crate::model::limits::{CONNECT_TIMEOUT_S_MAX, ID_CHARS_MAX, METHOD_PAYLOAD_BYTES_MAX, RESPONSE_TIMEOUT_S};
 use crate::model::{MethodJob, MethodRequest};
 
@@ -19,11 +20,11 @@ pub(super) async fn invoke(
     Target(id): Target,
     body: JsonBody,
 ) -> Result<Response, Refusal> {
-    let invoked = async {
-        let request = body.read::<MethodBody>()?.check()?;
-        Ok(hub.engine.invoke_method(id, request).await?)
-    };
-    let answered = invoked.await.map_err(|refusal: Refusal| refusal.said_by(Envelope::Nested))?;
+    let nested = |refusal: Refusal| refusal.said_by(Envelope::Nested);
+    let request = body.read::<MethodBody>().and_then(MethodBody::check).map_err(nested)?;
+    // Only the size of the request is metered (REST.md 10), and the gateway, not the method's back end, refuses.
+    hub.manner.throttle.admit(Operation::DirectMethod, request.payload.to_string().len()).await?;
+    let answered = hub.engine.invoke_method(id, request).await.map_err(|error| nested(error.into()))?;
     Ok(answer::ok(&answered))
 }
 

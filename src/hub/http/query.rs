@@ -35,7 +35,7 @@ pub(super) async fn post(
         return Err(not_supported(&Method::POST));
     }
     let text = body.read::<QueryBody>()?.query.unwrap_or_default();
-    let query = crate::query::parse(&text).map_err(|error| bad_query(&text, &error))?;
+    let query = crate::query::parse_with(&text, hub.manner.strictness).map_err(|error| bad_query(&text, &error))?;
     let request = search::PageRequest { max_items: Some(request.items), continuation: request.continuation };
     let found = hub.read(move |snapshot| Ok(answer(snapshot, &query, &request))).await??;
     Ok(page(&found.rows, found.item_type.name(), found.continuation.as_deref()))

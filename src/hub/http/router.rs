@@ -12,6 +12,8 @@ use super::HttpState;
 use super::answer::{self, finish};
 use super::authorize::{Group, require};
 use super::error::{Envelope, Refusal};
+use super::measure::measure;
+use super::shaping::shape;
 use super::{bulk, devices, jobs, methods, modules, query, regenerate, statistics, twins, websocket};
 use crate::hub::HubError;
 use crate::model::ErrorCode;
@@ -66,7 +68,10 @@ fn endpoints() -> Vec<Endpoint> {
 pub fn router(hub: HttpState) -> Router {
     let mut router = Router::new();
     for Endpoint { path, group, verbs } in endpoints() {
-        let guarded = verbs.route_layer(from_fn_with_state((hub.clone(), group), require));
+        let guarded = verbs
+            .route_layer(from_fn_with_state((hub.clone(), group), shape))
+            .route_layer(from_fn_with_state((hub.clone(), group), require))
+            .route_layer(from_fn_with_state((hub.clone(), group), measure));
         router = router.route(path, guarded.clone()).route(&format!("{path}/"), guarded);
     }
     router

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::error::Refusal;
 use crate::auth::AcceptedHosts;
-use crate::hub::HubError;
 use crate::hub::engine::EngineHandle;
 use crate::hub::entra::EntraTrust;
 use crate::hub::policies::Policies;
 use crate::hub::store::{Snapshot, StoreError};
+use crate::hub::{HubError, Manner};
 use crate::model::{Clock, ErrorCode, Rng};
 
 /// What every endpoint shares; cheap to clone.
@@ -22,6 +22,8 @@ pub struct HttpState {
     pub entra: Option<Arc<EntraTrust>>,
     /// The names under which tokens may address this hub.
     pub hosts: Arc<AcceptedHosts>,
+    /// How it treats whoever asks.
+    pub manner: Manner,
     /// The one clock: token expiry and the times in errors.
     pub clock: Clock,
     /// The one source of chance: request and tracking ids.

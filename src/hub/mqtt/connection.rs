@@ -18,6 +18,7 @@ use crate::hub::HubError;
 use crate::hub::engine::EngineHandle;
 use crate::hub::notice::{ConnectionId, Notice};
 use crate::hub::store::StoreError;
+use crate::hub::throttle::Operation;
 use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEOVERS_OF_A_FIGHT, TAKEOVERS_WINDOW_S};
 use crate::model::{ErrorCode, TwinId};
 use crate::mqtt::{PacketStream, QoS, ServerPacket, Will};
@@ -45,6 +46,10 @@ impl Live {
         stop: &CancellationToken,
     ) -> Ending {
         let mut heard = edge.clock.monotonic();
+        // The connection is accepted all the same (DEVICE.md 1.10).
+        if let Err(error) = edge.manner.throttle.check_quota() {
+            return Ending::Throttled(error);
+        }
         loop {
             let left = match self.time_left(heard, edge) {
                 Ok(left) => left,
@@ -67,9 +72,12 @@ impl Live {
                     Err(error) => return Ending::Stream(error),
                 },
             };
+            let began = edge.clock.monotonic();
             if let Err(ending) = Box::pin(self.perform(actions, stream, edge)).await {
                 return ending;
             }
+            // Nobody is silent while nobody listens: a throttled packet may take its time.
+            heard += edge.clock.monotonic().saturating_sub(began);
         }
     }
 
@@ -107,11 +115,18 @@ impl Live {
                 }
                 Action::ReadTwin { rid } => {
                     edge.engine.active(&self.id);
-                    let reply = self.reply(edge, read_twin(&edge.engine, &self.id).map(TwinReply::Read));
+                    let read = match edge.manner.throttle.admit(Operation::TwinRead, 0).await {
+                        Ok(()) => read_twin(&edge.engine, &self.id).map(TwinReply::Read),
+                        Err(error) => Err(error),
+                    };
+                    let reply = self.reply(edge, read);
                     packets.extend(self.session.twin_reply(rid, reply));
                 }
                 Action::Report { rid, patch, base_version } => {
-                    let reported = edge.engine.report(self.id.clone(), patch, base_version).await;
+                    let reported = match edge.manner.throttle.admit(Operation::TwinUpdate, 0).await {
+                        Ok(()) => edge.engine.report(self.id.clone(), patch, base_version).await,
+                        Err(error) => Err(error),
+                    };
                     let reply = self.reply(edge, reported.map(TwinReply::Patched));
                     packets.extend(self.session.twin_reply(rid, reply));
                 }
@@ -122,7 +137,11 @@ impl Live {
                 Action::Answer { call, response } => {
                     edge.engine.method_answered(self.connection, call, response).await;
                 }
-                Action::Receive { properties, body } => self.receive(edge, properties, body).await,
+                Action::Receive { properties, body } => {
+                    // Its PUBACK waits with it.
+                    edge.manner.throttle.admit(Operation::Message, body.len()).await.map_err(Ending::Throttled)?;
+                    self.receive(edge, properties, body).await;
+                }
                 Action::Remark(remark) => tracing::info!(target: LOG, device = %self.id, "ignored: {remark}"),
                 Action::Close(closing) => return Err(Ending::Session(closing)),
             }
@@ -139,6 +158,7 @@ impl Live {
     }
 
     async fn receive(&self, edge: &DeviceEdge, properties: MessageProperties, body: bytes::Bytes) {
+        edge.manner.metrics.message(body.len());
         edge.engine.active(&self.id);
         let MessageProperties { bag, text } = properties;
         let message = TelemetryMessage {

@@ -11,6 +11,7 @@ use super::stream::DeviceStream;
 use super::takeovers::Takeovers;
 use super::telemetry::Telemetry;
 use crate::auth::AcceptedHosts;
+use crate::hub::Manner;
 use crate::hub::engine::EngineHandle;
 use crate::hub::policies::Policies;
 use crate::model::{Clock, Rng};
@@ -37,6 +38,8 @@ pub struct DeviceEdge {
     /// Numbers connections.
     pub(super) next_connection: AtomicU64,
     pub(super) takeovers: Takeovers,
+    /// How it treats whoever asks.
+    pub(super) manner: Manner,
 }
 
 impl DeviceEdge {
@@ -52,7 +55,15 @@ impl DeviceEdge {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let (next_connection, takeovers) = (AtomicU64::new(1), Takeovers::default());
-        Self { engine, policies, hosts, client_cas, clock, rng, telemetry, next_connection, takeovers }
+        let manner = Manner::instant();
+        Self { engine, policies, hosts, client_cas, clock, rng, telemetry, next_connection, takeovers, manner }
+    }
+
+    /// The same with another manner.
+    #[must_use]
+    pub fn with_manner(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
     }
 }
 
@@ -68,7 +79,9 @@ pub fn serve<S: DeviceStream>(
     async move {
         // Boxed like everything that is rare: what an idle connection costs is what its task holds.
         let Some(mut live) = Box::pin(open(&mut stream, peer, &edge, &stop)).await else { return };
+        edge.manner.metrics.device_connected();
         let ending = live.run(&mut stream, &edge, &stop).await;
+        edge.manner.metrics.device_ended(ending.name());
         Box::pin(live.close(&mut stream, &edge, peer, &ending)).await;
     }
 }

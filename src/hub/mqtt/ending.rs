@@ -34,6 +34,9 @@ pub(crate) enum Ending {
     /// The engine refused.
     #[error("the hub refused: {0}")]
     Engine(HubError),
+    /// The tier's limits, in their hardest form.
+    #[error("{0}; {reason}", reason = .0.reason.as_deref().unwrap_or("no more messages are taken today"))]
+    Throttled(HubError),
     /// The hub goes down.
     #[error("the hub is stopping")]
     HubStops,
@@ -47,7 +50,24 @@ impl Ending {
             Self::LinkLost | Self::TokenExpired | Self::HubStops => false,
             // A broken link is the network's doing.
             Self::Stream(error) => matches!(error, StreamError::Frame(_)),
-            Self::Silent { .. } | Self::Slow | Self::Dropped | Self::Engine(_) => true,
+            Self::Silent { .. } | Self::Slow | Self::Dropped | Self::Engine(_) | Self::Throttled(_) => true,
+        }
+    }
+
+    /// One word for the metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Session(Closing::Goodbye) => "goodbye",
+            Self::Session(Closing::Ordered(_)) => "ordered",
+            Self::Session(_) => "protocol",
+            Self::Stream(StreamError::Frame(_)) => "malformed",
+            Self::LinkLost | Self::Stream(_) => "link_lost",
+            Self::Silent { .. } => "silent",
+            Self::TokenExpired => "token_expired",
+            Self::Slow | Self::Dropped => "slow",
+            Self::Engine(_) => "refused",
+            Self::Throttled(_) => "throttled",
+            Self::HubStops => "hub_stops",
         }
     }
 

@@ -16,6 +16,7 @@ use super::stream::DeviceStream;
 use crate::hub::engine::SessionKind;
 use crate::hub::notice::ConnectionId;
 use crate::hub::store::StoreError;
+use crate::hub::throttle::Operation;
 use crate::model::limits::{CONNECT_PACKET_S_MAX, CONNECTION_QUEUE_MAX, DEVICE_FAREWELL_S_MAX, KEEP_ALIVE_S_CAP};
 use crate::model::{ErrorCode, TwinId};
 use crate::mqtt::{ClientPacket, ConnAckCode, Connect, PacketStream, QoS, ServerPacket, StreamError};
@@ -33,10 +34,21 @@ pub(super) async fn open<S: DeviceStream>(
         connect = read_connect(stream, peer) => connect?,
     };
     stream.io().acknowledge_at_once();
+    // conformance-choice: DEVICE.md 1.10: above the connect rate CONNACK comes late, then the connection is closed without one
+    if let Err(error) = edge.manner.throttle.admit(Operation::Connection, 0).await {
+        edge.manner.metrics.device_refused("throttled");
+        let reason = error.reason.as_deref().unwrap_or_default();
+        tracing::warn!(target: LOG, client_id = connect.client_id, %peer, reason, "closed without CONNACK: throttled");
+        return None;
+    }
     let certificate = ClientCertificate::of_handshake(stream.io().client_certificates());
     let (mut live, session_present) = match admit(connect, certificate, peer, edge, stop).await {
         Ok(admitted) => admitted,
         Err(code) => {
+            edge.manner.metrics.device_refused(match code {
+                ConnAckCode::NotAuthorized => "not_authorized",
+                _ => "unavailable",
+            });
             refuse(stream, code).await;
             return None;
         }
@@ -114,7 +126,7 @@ async fn admit(
     );
     let restored = opened.subscriptions.into_iter().map(|(subscription, qos)| (subscription, quality(qos))).collect();
     let live = Live {
-        session: Session::new(id.clone(), restored),
+        session: Session::new(id.clone(), restored).with_strictness(edge.manner.strictness),
         id,
         connection,
         mailbox,

@@ -15,6 +15,7 @@ use crate::mqtt::{
     ClientPacket, Delivery, Downstream, PacketId, PropertyBag, Publish, QoS, RequestedSubscription, ServerPacket,
     SubAckCode, Subscription, TopicError, Upstream,
 };
+use crate::query::Strictness;
 
 /// What the connection does next, in this order.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +85,12 @@ pub(crate) enum Closing {
     /// A topic that is not on the hub's list, or another identity's.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// An acknowledgement of nothing; a strict hub's reason only.
+    #[error("PUBACK for packet {id}, which the hub never sent")]
+    UnknownPubAck {
+        /// The packet's number.
+        id: u16,
+    },
     /// A message past its limit.
     #[error("{what} of {bytes} bytes is larger than {max}")]
     TooLarge {
@@ -121,12 +128,19 @@ pub(crate) struct Session {
     id: TwinId,
     /// At most a handful: one for each kind.
     subscriptions: Vec<(Subscription, QoS)>,
+    strictness: Strictness,
 }
 
 impl Session {
     /// A session with the subscriptions that an earlier connection left.
     pub(crate) fn new(id: TwinId, restored: Vec<(Subscription, QoS)>) -> Self {
-        Self { id, subscriptions: restored }
+        Self { id, subscriptions: restored, strictness: Strictness::Lenient }
+    }
+
+    /// The same, strict or not.
+    pub(crate) fn with_strictness(mut self, strictness: Strictness) -> Self {
+        self.strictness = strictness;
+        self
     }
 
     // conformance-choice: DEVICE.md 2.3: a PUBACK for nothing is ignored
@@ -136,10 +150,12 @@ impl Session {
             ClientPacket::Connect(_) => vec![Action::Close(Closing::SecondConnect)],
             ClientPacket::Disconnect => vec![Action::Close(Closing::Goodbye)],
             ClientPacket::PingReq => vec![Action::Send(ServerPacket::PingResp)],
-            // The hub sends nothing that wants one yet; older gateways of the service ignore it too (DEVICE.md 2.3).
-            ClientPacket::PubAck(id) => {
+            // The hub sends nothing that wants one: newer gateways of the service close, older ones ignore it.
+            // conformance-choice: DEVICE.md 2.3: a PUBACK for an unknown id is ignored, unless the hub is strict
+            ClientPacket::PubAck(id) if self.strictness == Strictness::Lenient => {
                 vec![Action::Remark(format!("PUBACK for packet {}, which the hub never sent", id.get()))]
             }
+            ClientPacket::PubAck(id) => vec![Action::Close(Closing::UnknownPubAck { id: id.get() })],
             ClientPacket::Subscribe { id, filters } => self.on_subscribe(id, &filters),
             ClientPacket::Unsubscribe { id, filters } => self.on_unsubscribe(id, &filters),
             ClientPacket::Publish(publish) => self.on_publish(publish).unwrap_or_else(|why| vec![Action::Close(why)]),

@@ -5,6 +5,7 @@
 
 mod document;
 mod error;
+mod past;
 mod presence;
 mod read;
 mod record;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use document::twin_document;
 pub use error::StoreError;
+pub use past::Past;
 pub use presence::{Presence, PresenceBoard};
 pub use read::TwinCollection;
 pub use record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
@@ -26,14 +28,15 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, Durability, ReadableDatabase, StorageBackend};
 
 use self::schema::{FORMAT, META, META_FORMAT, META_POLICY_KEYS};
 use super::private_file::create_private_folder;
-use crate::model::SymmetricKeyPair;
 use crate::model::limits::{STORE_CACHE_BYTES_MAX, STORE_MEMORY_CACHE_BYTES_MAX};
+use crate::model::{Clock, SymmetricKeyPair};
 
 /// The file in the data folder.
 const FILE_NAME: &str = "hub.redb";
@@ -63,6 +66,7 @@ impl Medium {
 pub struct Store {
     database: Arc<Database>,
     presence: Arc<PresenceBoard>,
+    past: Option<Arc<Past>>,
     medium: Medium,
 }
 
@@ -105,7 +109,7 @@ impl Store {
     }
 
     fn new(database: Database, medium: Medium) -> Result<Self, StoreError> {
-        let store = Self { database: Arc::new(database), presence: Arc::default(), medium };
+        let store = Self { database: Arc::new(database), presence: Arc::default(), past: None, medium };
         let txn = store.begin()?;
         {
             // Opening a table creates it: a reader may then rely on all of them.
@@ -122,12 +126,24 @@ impl Store {
         Ok(store)
     }
 
+    /// The same with queries and connection states that come late. Call it before anybody reads or writes.
+    #[must_use]
+    pub fn with_lags(mut self, clock: &Clock, query: Duration, state: Duration) -> Self {
+        if !query.is_zero() {
+            self.past = Some(Arc::new(Past::new(clock.clone(), query)));
+        }
+        if !state.is_zero() {
+            self.presence = Arc::new(PresenceBoard::lagging(clock.clone(), state));
+        }
+        self
+    }
+
     /// A consistent view of now.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::new(&self.database, Arc::clone(&self.presence))
+        Ok(Snapshot::new(&self.database, Arc::clone(&self.presence))?.with_past(self.past.clone()))
     }
 
     /// Starts a write transaction; waits for the one under way.
@@ -184,7 +200,7 @@ impl WriteBatch {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub fn tables<'t>(&'t self, store: &'t Store) -> Result<WriteTables<'t>, StoreError> {
-        WriteTables::open(&self.0, &store.presence)
+        Ok(WriteTables::open(&self.0, &store.presence)?.with_past(store.past.as_deref()))
     }
 
     /// Makes everything written durable.

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{ConnectionState, TwinId, WireTime};
+use crate::model::limits::STATES_KEPT_MAX;
+use crate::model::{Clock, ConnectionState, TwinId, WireTime};
 
 /// What the hub knows of an identity's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,19 +29,52 @@ impl Default for Presence {
 
 /// The presence of all identities. Exempt from durability: after a restart nobody is connected yet.
 #[derive(Debug, Default)]
-pub struct PresenceBoard(RwLock<Board>);
+pub struct PresenceBoard {
+    board: RwLock<Board>,
+    lag: Option<Lag>,
+}
+
+/// How late a connection's state is seen (DEVICE.md 6.2).
+#[derive(Debug)]
+struct Lag {
+    clock: Clock,
+    span: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Board {
     entries: HashMap<TwinId, Presence>,
+    /// What lagging eyes still see, oldest first; empty without a lag.
+    earlier: HashMap<TwinId, Vec<Earlier>>,
     devices_connected: u64,
 }
 
+/// A state that is over, and seen until then.
+#[derive(Debug, Clone, Copy)]
+struct Earlier {
+    until: Duration,
+    state: ConnectionState,
+    state_updated: WireTime,
+}
+
 impl PresenceBoard {
+    /// A board that shows states so much later; counts and activity are never late.
+    pub(super) fn lagging(clock: Clock, span: Duration) -> Self {
+        Self { board: RwLock::default(), lag: Some(Lag { clock, span }) }
+    }
+
     /// The presence of an identity.
     #[must_use]
     pub fn get(&self, id: &TwinId) -> Presence {
-        self.read().entries.get(id).copied().unwrap_or_default()
+        let board = self.read();
+        let mut presence = board.entries.get(id).copied().unwrap_or_default();
+        if let Some(lag) = &self.lag
+            && let Some(earlier) = board.earlier.get(id)
+            && let Some(seen) = earlier.iter().find(|earlier| earlier.until > lag.clock.monotonic())
+        {
+            (presence.state, presence.state_updated) = (seen.state, seen.state_updated);
+        }
+        presence
     }
 
     /// How many devices, modules not counted, are connected.
@@ -59,11 +94,22 @@ impl PresenceBoard {
         let entry = board.entries.entry(id.clone()).or_default();
         let before = std::mem::replace(entry, Presence { state, state_updated: now.into(), last_activity: now.into() });
         board.count(id, before.state, state);
+        if let Some(lag) = &self.lag {
+            let now = lag.clock.monotonic();
+            let earlier = board.earlier.entry(id.clone()).or_default();
+            earlier.retain(|earlier| earlier.until > now);
+            if earlier.len() == STATES_KEPT_MAX {
+                earlier.remove(0);
+            }
+            let Presence { state, state_updated, .. } = before;
+            earlier.push(Earlier { until: now + lag.span, state, state_updated });
+        }
     }
 
     /// Forgets a deleted identity.
     pub fn forget(&self, id: &TwinId) {
         let mut board = self.write();
+        board.earlier.remove(id);
         if let Some(entry) = board.entries.remove(id) {
             board.count(id, entry.state, ConnectionState::Disconnected);
         }
@@ -71,11 +117,11 @@ impl PresenceBoard {
 
     // A poisoned board is still a board: each entry is written in one go.
     fn read(&self) -> RwLockReadGuard<'_, Board> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.board.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Board> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.board.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

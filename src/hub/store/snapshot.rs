@@ -6,6 +6,7 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use serde_json::Value;
 
+use super::past::{Past, PastScan};
 use super::read::{TwinTables, decode, record};
 use super::record::{DeviceCounts, JobRecord, RowRecord};
 use super::schema::{
@@ -60,6 +61,7 @@ pub struct Snapshot {
     rows: Records,
     meta: Records,
     presence: Arc<PresenceBoard>,
+    past: Option<Arc<Past>>,
     /// Last, so that it outlives the tables: a database that is dropped closes under its readers.
     _database: Arc<Database>,
 }
@@ -74,8 +76,15 @@ impl Snapshot {
             rows: txn.open_table(ROWS)?,
             meta: txn.open_table(META)?,
             presence,
+            past: None,
             _database: Arc::clone(database),
         })
+    }
+
+    /// The same with scans that see the past.
+    pub(super) fn with_past(mut self, past: Option<Arc<Past>>) -> Self {
+        self.past = past;
+        self
     }
 
     /// One identity.
@@ -142,7 +151,8 @@ impl Snapshot {
         self.twin_tables().document(id)
     }
 
-    /// Walks twin documents in id order while `visit` says so; `range` bounds the device id.
+    /// Walks twin documents in id order while `visit` says so; `range` bounds the device id. With a query lag they are
+    /// those of back then.
     ///
     /// # Errors
     /// As [`Self::identity`].
@@ -153,7 +163,10 @@ impl Snapshot {
         after: Option<&TwinId>,
         visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.twin_tables().scan(collection, range, after, visit)
+        match &self.past {
+            None => self.twin_tables().scan(collection, range, after, visit),
+            Some(past) => PastScan { tables: &self.twin_tables(), past, collection, range }.walk(after, visit),
+        }
     }
 
     fn twin_tables(&self) -> TwinTables<'_, Records> {

@@ -6,6 +6,7 @@ use redb::{ReadableTable, Table};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::past::{Past, PastScan, PastTwin};
 use super::read::{TwinTables, decode, encode, record};
 use super::record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
 use super::schema::{
@@ -37,6 +38,7 @@ pub struct WriteTables<'t> {
     sessions: RecordWriter<'t>,
     meta: RecordWriter<'t>,
     presence: &'t PresenceBoard,
+    past: Option<&'t Past>,
     touched: Touched,
 }
 
@@ -50,8 +52,26 @@ impl<'t> WriteTables<'t> {
             sessions: txn.open_table(SESSIONS)?,
             meta: txn.open_table(META)?,
             presence,
+            past: None,
             touched: Touched::No,
         })
+    }
+
+    /// The same, keeping what changes replace.
+    pub(super) fn with_past(mut self, past: Option<&'t Past>) -> Self {
+        self.past = past;
+        self
+    }
+
+    /// Lets a lagging index remember what a twin is, before it changes.
+    fn keep_past(&self, id: &TwinId, key: &str) -> Result<(), StoreError> {
+        let Some(past) = self.past else { return Ok(()) };
+        let (identity, twin) = (self.identities.get(key)?, self.twins.get(key)?);
+        let before = identity.zip(twin);
+        let before = before
+            .map(|(identity, twin)| PastTwin { identity: identity.value().to_owned(), twin: twin.value().to_owned() });
+        past.note(id, before);
+        Ok(())
     }
 
     /// Whether there is anything to commit.
@@ -79,7 +99,9 @@ impl<'t> WriteTables<'t> {
     /// # Errors
     /// As [`Self::identity`].
     pub fn put_identity(&mut self, identity: &Identity) -> Result<(), StoreError> {
-        put(&mut self.identities, &mut self.touched, "identities", &twin_key(&identity.id), identity)
+        let key = twin_key(&identity.id);
+        self.keep_past(&identity.id, &key)?;
+        put(&mut self.identities, &mut self.touched, "identities", &key, identity)
     }
 
     /// Removes an identity with its twin and session.
@@ -88,6 +110,7 @@ impl<'t> WriteTables<'t> {
     /// As [`Self::identity`].
     pub fn remove_identity(&mut self, id: &TwinId) -> Result<(), StoreError> {
         let key = twin_key(id);
+        self.keep_past(id, &key)?;
         self.touched = Touched::Yes;
         self.identities.remove(key.as_str())?;
         self.twins.remove(key.as_str())?;
@@ -122,7 +145,9 @@ impl<'t> WriteTables<'t> {
     /// # Errors
     /// As [`Self::identity`].
     pub fn put_twin(&mut self, id: &TwinId, twin: &Twin) -> Result<(), StoreError> {
-        put(&mut self.twins, &mut self.touched, "twins", &twin_key(id), twin)
+        let key = twin_key(id);
+        self.keep_past(id, &key)?;
+        put(&mut self.twins, &mut self.touched, "twins", &key, twin)
     }
 
     /// The whole document of a twin, as written so far.
@@ -144,7 +169,10 @@ impl<'t> WriteTables<'t> {
         after: Option<&TwinId>,
         visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.twin_tables().scan(collection, range, after, visit)
+        match self.past {
+            None => self.twin_tables().scan(collection, range, after, visit),
+            Some(past) => PastScan { tables: &self.twin_tables(), past, collection, range }.walk(after, visit),
+        }
     }
 
     /// The next twins of a collection after one of them, at most `limit`: their ids and nothing else.

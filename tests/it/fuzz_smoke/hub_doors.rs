@@ -13,6 +13,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Request, Response, StatusCode, Uri};
 use bytes::BytesMut;
 use iotjob::auth::{AcceptedHosts, Resource, SasToken, generate_key_pair};
+use iotjob::hub::Manner;
 use iotjob::hub::engine::{EngineHandle, EngineOptions};
 use iotjob::hub::http::{HttpState, router};
 use iotjob::hub::mqtt::{DeviceEdge, DeviceStream, Telemetry, serve};
@@ -55,7 +56,7 @@ impl Hub {
         let policies: Vec<Policy> = drafts.into_iter().map(|draft| with_keys((draft.name, draft.rights))).collect();
         let policies = Arc::new(Policies::new(policies));
         let hosts = Arc::new(AcceptedHosts::of(["localhost"]));
-        let options = EngineOptions { clock: clock.clone(), rng: rng.clone() };
+        let options = EngineOptions::instant(clock.clone(), rng.clone());
         let engine = EngineHandle::start(Store::in_memory().expect("a store"), options).expect("an engine");
         let owner = &policies.get("iothubowner").expect("a default policy").keys.primary_key;
         let token = sign("localhost", owner, Some("iothubowner"));
@@ -69,7 +70,15 @@ impl Hub {
             rng.clone(),
             Arc::new(Telemetry::default()),
         );
-        let router = router(HttpState { engine: engine.clone(), policies, hosts, entra: None, clock, rng });
+        let router = router(HttpState {
+            engine: engine.clone(),
+            policies,
+            hosts,
+            entra: None,
+            manner: Manner::instant(),
+            clock,
+            rng,
+        });
         Self { runtime, engine, router, edge: Arc::new(edge), token, device_token, inputs_left: INPUTS_PER_HUB }
     }
 }

@@ -1,5 +1,6 @@
 //! What the integration tests stand on: a clean environment, hub and device processes, snapshots' filters.
 
+pub(crate) mod bystander;
 pub(crate) mod env;
 pub(crate) mod filters;
 pub(crate) mod process;

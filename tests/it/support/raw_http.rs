@@ -1,7 +1,7 @@
 //! HTTP/1.1 in bytes written by hand, over real TLS, with tokens signed by hand: neither our client nor our signing code
 //! can hide a fault of the hub's.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,9 +86,25 @@ impl RawHttp {
         format!("Authorization: {}\r\n", self.token)
     }
 
+    /// Sends `VERB path`; no answer when the hub is gone before it has given one whole.
+    pub(crate) fn ask_while_it_lives(&mut self, line: &str, body: &str) -> Option<Answer> {
+        let request = format!(
+            "{} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: {}\r\n\r\n{body}",
+            versioned(line),
+            self.authorization(),
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes()).and_then(|()| self.stream.flush()).ok()?;
+        self.read_answer().ok()
+    }
+
     /// Reads one answer and not a byte more.
     pub(crate) fn answer(&mut self) -> Answer {
-        let head = self.head();
+        self.read_answer().expect("a whole answer")
+    }
+
+    fn read_answer(&mut self) -> io::Result<Answer> {
+        let head = self.head()?;
         let mut lines = head.split("\r\n");
         let status_line = lines.next().expect("a first line");
         let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|n| n.parse().ok());
@@ -98,19 +114,18 @@ impl RawHttp {
         let mut answer = Answer { status, headers, text: String::new() };
         assert_eq!(answer.header("transfer-encoding"), None, "bodies come with their length: {head}");
         let mut body = vec![0; answer.header("content-length").map_or(0, |length| length.parse().expect("a length"))];
-        self.stream.read_exact(&mut body).expect("the whole body");
+        self.stream.read_exact(&mut body)?;
         answer.text = String::from_utf8(body).expect("text");
-        answer
+        Ok(answer)
     }
 
-    fn head(&mut self) -> String {
+    fn head(&mut self) -> io::Result<String> {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
-            let read = self.stream.read_exact(&mut byte);
-            assert!(read.is_ok(), "{read:?} after {:?}", String::from_utf8_lossy(&head));
+            self.stream.read_exact(&mut byte)?;
             head.push(byte[0]);
         }
-        String::from_utf8(head).expect("a head is text")
+        Ok(String::from_utf8(head).expect("a head is text"))
     }
 
     /// Reads until the hub closes.

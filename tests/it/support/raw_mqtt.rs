@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iotjob::auth::{Resource, SasToken, parse_device};
-use iotjob::hub::{CaPlace, Hub, HubConfig, Listen};
+use iotjob::hub::{CaPlace, Fidelity, Hub, HubConfig, Listen};
 use iotjob::model::{Clock, Rng, SymmetricKey};
 use iotjob::tls::{ClientConfig, ServerName, TrustAnchors, client_config};
 use jiff::Timestamp;
@@ -48,6 +48,8 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         entra: None,
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
+        fidelity: Fidelity::INSTANT,
+        metrics: None,
         clock: Clock::system(),
         rng: Rng::seeded(1),
     }
@@ -233,6 +235,11 @@ impl RawDevice {
         Self { stream: within(connector.connect(name, tcp)).await.expect("TLS") }
     }
 
+    /// TLS to the hub over a connection that the test made.
+    pub(crate) async fn over(hub: &Hub, tcp: TcpStream) -> Self {
+        Self { stream: shake_hands(hub.ca_pem().as_bytes().to_vec(), tcp).await }
+    }
+
     /// Dials the hub of another process.
     pub(crate) async fn dial_process(ready: &Ready) -> Self {
         let ca = std::fs::read(&ready.ca_file).expect("the CA's file");
@@ -322,9 +329,12 @@ impl RawDevice {
 
 /// TLS to a hub, verified against its CA.
 pub(crate) async fn dial_tls(ca_pem: Vec<u8>, address: SocketAddr) -> TlsStream<TcpStream> {
+    shake_hands(ca_pem, within(TcpStream::connect(address)).await.expect("the hub listens")).await
+}
+
+async fn shake_hands(ca_pem: Vec<u8>, tcp: TcpStream) -> TlsStream<TcpStream> {
     let trust = TrustAnchors::Pem(ca_pem);
     let connector = TlsConnector::from(Arc::new(client_config(&trust).expect("the hub's CA is one")));
-    let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
     let name = ServerName::try_from("localhost").expect("a name");
     within(connector.connect(name, tcp)).await.expect("TLS")
 }

@@ -27,7 +27,7 @@ fn start(store: Store) -> Hands {
     let seconds = Arc::new(AtomicU64::new(0));
     let driver = Arc::clone(&seconds);
     let clock = Clock::driven(START, move || Duration::from_secs(driver.load(Ordering::SeqCst)));
-    let hub = EngineHandle::start(store, EngineOptions { clock, rng: Rng::seeded(1) }).unwrap();
+    let hub = EngineHandle::start(store, EngineOptions::instant(clock, Rng::seeded(1))).unwrap();
     Hands { seconds, hub }
 }
 

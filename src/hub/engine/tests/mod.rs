@@ -4,6 +4,7 @@ mod events;
 mod handle;
 mod job;
 mod method;
+mod pace;
 mod registry;
 mod restart;
 mod rig;

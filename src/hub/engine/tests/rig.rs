@@ -3,11 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::hub::HubError;
 use crate::hub::engine::{Command, Completion, Effects, Engine, Reply, SessionKind, SessionOpened, Ticket};
 use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::registry::{Authentication, IdentityDraft, IfMatch};
 use crate::hub::store::{Snapshot, Store};
+use crate::hub::{Fidelity, HubError};
 use crate::model::{
     ErrorCode, IdentityStatus, JobId, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, SymmetricKey,
     SymmetricKeyPair, TwinId, TwinPatch,
@@ -27,6 +27,13 @@ pub(super) struct Rig {
 impl Rig {
     pub(super) fn new() -> Self {
         Self::on(Store::in_memory().unwrap(), START)
+    }
+
+    /// A hub of a tier.
+    pub(super) fn of_tier(tier: &str) -> Self {
+        let mut rig = Self::new();
+        rig.engine = rig.engine.with_fidelity(Fidelity { tier: Some(tier.parse().unwrap()), ..Fidelity::INSTANT });
+        rig
     }
 
     pub(super) fn on(store: Store, now: Timestamp) -> Self {

@@ -6,6 +6,9 @@ mod golden;
 mod odd_bodies;
 mod online;
 mod shapes;
+mod slow;
+mod strict;
+mod tier;
 mod wire;
 
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{HttpState, router};
@@ -25,6 +29,7 @@ use crate::hub::engine::{EngineHandle, EngineOptions};
 use crate::hub::entra::EntraTrust;
 use crate::hub::policies::{Policies, Policy};
 use crate::hub::store::Store;
+use crate::hub::{Fidelity, Manner};
 use crate::model::{Clock, Rng, SymmetricKey};
 
 /// A hub without sockets, at a time that the test drives.
@@ -44,10 +49,18 @@ struct Answer {
 
 impl TestHub {
     fn start() -> Self {
-        Self::trusting(None)
+        Self::with(Fidelity::INSTANT)
+    }
+
+    fn with(fidelity: Fidelity) -> Self {
+        Self::of(fidelity, None)
     }
 
     fn trusting(entra: Option<EntraTrust>) -> Self {
+        Self::of(Fidelity::INSTANT, entra)
+    }
+
+    fn of(fidelity: Fidelity, entra: Option<EntraTrust>) -> Self {
         let seconds = Arc::new(AtomicU64::new(0));
         let driver = Arc::clone(&seconds);
         let start: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
@@ -60,7 +73,8 @@ impl TestHub {
             keys: generate_key_pair().unwrap(),
         };
         let policies = Arc::new(Policies::new(drafts.into_iter().map(policy).collect()));
-        let options = EngineOptions { clock: clock.clone(), rng: rng.clone() };
+        let manner = Manner::of(&fidelity, &clock, &CancellationToken::new());
+        let options = EngineOptions { fidelity, ..EngineOptions::instant(clock.clone(), rng.clone()) };
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let hosts = Arc::new(AcceptedHosts::of(["localhost", "127.0.0.1", "::1", "my-hub.local"]));
         let state = HttpState {
@@ -68,6 +82,7 @@ impl TestHub {
             policies: Arc::clone(&policies),
             entra: entra.map(Arc::new),
             hosts,
+            manner,
             clock,
             rng,
         };

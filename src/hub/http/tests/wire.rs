@@ -15,15 +15,15 @@ use super::*;
 use crate::hub::http::serve;
 use crate::tls::{DevCa, TrustAnchors, client_config, server_config};
 
-struct Served {
-    hub: TestHub,
-    address: SocketAddr,
+pub(super) struct Served {
+    pub(super) hub: TestHub,
+    pub(super) address: SocketAddr,
     ca: DevCa,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
-async fn served() -> Served {
+pub(super) async fn served() -> Served {
     let hub = TestHub::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -38,7 +38,7 @@ async fn served() -> Served {
 async fn no_websocket(_: crate::hub::accept::Accepted, _: bytes::Bytes, _: SocketAddr) {}
 
 impl Served {
-    async fn connect(&self) -> TlsStream<TcpStream> {
+    pub(super) async fn connect(&self) -> TlsStream<TcpStream> {
         self.connect_naming(&[]).await
     }
 

@@ -2,17 +2,25 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::io::{DuplexStream, duplex};
 
 use super::*;
 use crate::auth::{Resource, SasToken, generate_key_pair};
+use crate::hub::Fidelity;
 use crate::hub::accept::Accepted;
 use crate::hub::engine::EngineOptions;
 use crate::hub::registry::{Authentication, IdentityDraft};
 use crate::hub::store::Store;
+use crate::hub::throttle::Operation;
 use crate::model::{IdentityStatus, SymmetricKey, TwinId};
-use crate::mqtt::{ClientPacket, ConnAckCode, Connect, Login, Password, ServerPacket};
+use crate::mqtt::{
+    ClientPacket, ConnAckCode, Connect, Delivery, Login, PacketId, Password, Publish, QoS, RequestedSubscription,
+    ServerPacket,
+};
+
+mod slow;
 
 const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -30,8 +38,17 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::with(Manner::instant()).await
+    }
+
+    async fn of_tier(tier: &str) -> Self {
+        let fidelity = Fidelity { tier: Some(tier.parse().unwrap()), ..Fidelity::INSTANT };
+        Self::with(Manner::of(&fidelity, &paused_clock(), &CancellationToken::new())).await
+    }
+
+    async fn with(manner: Manner) -> Self {
         // The engine has a thread and a clock of its own: paused time belongs to this one.
-        let options = EngineOptions { clock: Clock::system(), rng: Rng::seeded(1) };
+        let options = EngineOptions::instant(Clock::system(), Rng::seeded(1));
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let keys = generate_key_pair().unwrap();
         let draft = IdentityDraft {
@@ -54,11 +71,25 @@ impl Bench {
             Rng::seeded(2),
             Arc::new(Telemetry::default()),
         );
-        Self { edge: Arc::new(edge), key: keys.primary_key }
+        Self { edge: Arc::new(edge.with_manner(manner)), key: keys.primary_key }
+    }
+
+    /// Does an operation so often that the next has to wait its turn.
+    fn use_up(&self, operation: Operation, count: usize) {
+        for _ in 0..count {
+            let _ = self.edge.manner.throttle.admit(operation, 0).now_or_never();
+        }
     }
 
     /// A device whose token is good for `token_s` seconds, connected.
     async fn connect(&self, keep_alive_s: u16, token_s: i64) -> PacketStream<DuplexStream> {
+        let mut device = self.dial_and_connect(keep_alive_s, token_s).await;
+        let accepted = ServerPacket::ConnAck { session_present: false, code: ConnAckCode::Accepted };
+        assert_eq!(device.read_server_packet().await.unwrap(), Some(accepted));
+        device
+    }
+
+    async fn dial_and_connect(&self, keep_alive_s: u16, token_s: i64) -> PacketStream<DuplexStream> {
         let mut device = self.dial(CancellationToken::new());
         let expiry = Timestamp::from_second(START.as_second() + token_s).unwrap();
         let token = SasToken::sign(&Resource::parse("localhost/devices/d1"), &self.key, None, expiry);
@@ -73,8 +104,6 @@ impl Bench {
             will: None,
         };
         device.write(&[ClientPacket::Connect(Box::new(connect))]).await.unwrap();
-        let accepted = ServerPacket::ConnAck { session_present: false, code: ConnAckCode::Accepted };
-        assert_eq!(device.read_server_packet().await.unwrap(), Some(accepted));
         device
     }
 
@@ -139,6 +168,66 @@ async fn a_stopping_hub_closes_at_once() {
     let stop = CancellationToken::new();
     let mut device = bench.dial(stop.clone());
     stop.cancel();
+    assert_eq!(device.read_server_packet().await.unwrap(), None);
+}
+
+// conformance: DEVICE.md 1.10: above the connect rate CONNACK comes late, and when it would come too late, not at all
+#[tokio::test(start_paused = true)]
+async fn a_throttled_connect_waits_for_connack_and_then_gets_none() {
+    let bench = Bench::of_tier("S1").await;
+    bench.use_up(Operation::Connection, 100 + 700);
+    let mut device = bench.connect(100, 1_000_000).await;
+    assert_eq!(bench.elapsed_s(), 7);
+    device.write(&[ClientPacket::Disconnect]).await.unwrap();
+    bench.use_up(Operation::Connection, 10_000);
+    let mut device = bench.dial_and_connect(100, 1_000_000).await;
+    assert_eq!(device.read_server_packet().await.unwrap(), None);
+}
+
+// conformance: DEVICE.md 6.1: a throttled message is acknowledged late
+#[tokio::test(start_paused = true)]
+async fn a_throttled_message_gets_its_puback_late_and_nobody_takes_the_device_for_silent() {
+    let bench = Bench::of_tier("S1").await;
+    let mut device = bench.connect(4, 1_000_000).await;
+    bench.use_up(Operation::Message, 100 + 800);
+    let id = PacketId::new(7).unwrap();
+    let message = Publish {
+        topic: "devices/d1/messages/events/".to_owned(),
+        payload: "x".into(),
+        delivery: Delivery::AtLeastOnce { id, dup: false },
+        retain: false,
+    };
+    device.write(&[ClientPacket::Publish(message)]).await.unwrap();
+    assert_eq!(device.read_server_packet().await.unwrap(), Some(ServerPacket::PubAck(id)));
+    assert_eq!(bench.elapsed_s(), 8);
+    device.write(&[ClientPacket::PingReq]).await.unwrap();
+    assert_eq!(device.read_server_packet().await.unwrap(), Some(ServerPacket::PingResp));
+}
+
+// conformance: DEVICE.md 2.8: a throttled twin read is answered with 429 and an error body
+#[tokio::test(start_paused = true)]
+async fn a_throttled_twin_request_gets_429_with_a_body() {
+    let bench = Bench::of_tier("S1").await;
+    let mut device = bench.connect(100, 1_000_000).await;
+    let filter = "$iothub/twin/res/#".to_owned();
+    let filters = vec![RequestedSubscription { filter, qos: QoS::AtMostOnce }];
+    device.write(&[ClientPacket::Subscribe { id: PacketId::new(1).unwrap(), filters }]).await.unwrap();
+    assert!(matches!(device.read_server_packet().await.unwrap(), Some(ServerPacket::SubAck { .. })));
+    bench.use_up(Operation::TwinRead, 2_000);
+    let get = Publish::at_most_once("$iothub/twin/GET/?$rid=5".to_owned(), Vec::new());
+    device.write(&[ClientPacket::Publish(get)]).await.unwrap();
+    let Some(ServerPacket::Publish(answer)) = device.read_server_packet().await.unwrap() else { panic!("no answer") };
+    assert_eq!(answer.topic, "$iothub/twin/res/429/?$rid=5");
+    let body: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+    assert_eq!(body["errorCode"], 429_003);
+}
+
+// conformance: DEVICE.md 1.10: once the daily quota is used up, connecting succeeds and then the hub closes
+#[tokio::test(start_paused = true)]
+async fn without_quota_a_connection_is_accepted_and_closed() {
+    let bench = Bench::of_tier("F1").await;
+    bench.edge.manner.throttle.admit(Operation::Message, 8_000 * 512).await.unwrap();
+    let mut device = bench.connect(100, 1_000_000).await;
     assert_eq!(device.read_server_packet().await.unwrap(), None);
 }
 

@@ -237,6 +237,9 @@ fn what_the_service_closes_on_closes() {
 fn pings_are_answered_and_strange_acknowledgements_ignored() {
     assert_eq!(device().on_packet(ClientPacket::PingReq), [Action::Send(ServerPacket::PingResp)]);
     assert!(matches!(device().on_packet(ClientPacket::PubAck(pid(1)))[..], [Action::Remark(_)]));
+    let mut strict = device().with_strictness(Strictness::Strict);
+    let closed = vec![Action::Close(Closing::UnknownPubAck { id: 1 })];
+    assert_eq!(strict.on_packet(ClientPacket::PubAck(pid(1))), closed);
     let ordered = device().on_notice(Notice::Close { reason: "taken over".to_owned() });
     assert_eq!(ordered, [Action::Close(Closing::Ordered("taken over".to_owned()))]);
 }
