@@ -41,7 +41,7 @@ pub enum ConnectionStringError {
         second: &'static str,
     },
     /// A kind of credentials that iotjob does not take.
-    #[error("{key} in a connection string is not supported; use SharedAccessKey")]
+    #[error("{key} in this connection string is not supported; use SharedAccessKey")]
     Unsupported {
         /// The key.
         key: &'static str,
@@ -102,6 +102,33 @@ pub struct ServiceConnectionString {
     pub key: SymmetricKey,
 }
 
+/// How a device or module proves itself, as far as its connection string says.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DeviceProof {
+    /// With a key of its own.
+    Key(SymmetricKey),
+    /// With the key of a policy of the hub.
+    PolicyKey {
+        /// The policy's name.
+        policy: String,
+        /// The policy's key.
+        key: SymmetricKey,
+    },
+    /// With an X.509 certificate, which the string does not carry: `x509=true`.
+    Certificate,
+}
+
+impl DeviceProof {
+    /// The key, when there is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&SymmetricKey> {
+        match self {
+            Self::Key(key) | Self::PolicyKey { key, .. } => Some(key),
+            Self::Certificate => None,
+        }
+    }
+}
+
 /// What a device or module uses.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeviceConnectionString {
@@ -111,10 +138,8 @@ pub struct DeviceConnectionString {
     pub device: DeviceId,
     /// The module, when it is a module's string.
     pub module: Option<ModuleId>,
-    /// The policy whose key this is; without one the key is the identity's own.
-    pub policy: Option<String>,
-    /// The key.
-    pub key: SymmetricKey,
+    /// How the identity proves itself.
+    pub proof: DeviceProof,
     /// Where to dial instead of `host`.
     pub gateway: Option<HubHost>,
 }
@@ -153,24 +178,30 @@ impl DeviceConnectionString {
     /// The whole string, key included, for the places that exist to show it. No trailing `;`.
     #[must_use]
     pub fn expose(&self) -> String {
-        self.text(&self.key.expose_base64())
+        self.text(SymmetricKey::expose_base64)
     }
 
-    fn text(&self, key: &str) -> String {
+    fn text<K: fmt::Display>(&self, key_text: impl Fn(&SymmetricKey) -> K) -> String {
         let optional = |name: &str, value: Option<&dyn fmt::Display>| match value {
             Some(value) => format!(";{name}={value}"),
             None => String::new(),
         };
         let module = optional("ModuleId", self.module.as_ref().map(|module| module as &dyn fmt::Display));
-        let policy = optional("SharedAccessKeyName", self.policy.as_ref().map(|policy| policy as &dyn fmt::Display));
         let gateway = optional("GatewayHostName", self.gateway.as_ref().map(|gateway| gateway as &dyn fmt::Display));
-        format!("HostName={};DeviceId={}{module}{policy};SharedAccessKey={key}{gateway}", self.host, self.device)
+        let proof = match &self.proof {
+            DeviceProof::Key(key) => format!("SharedAccessKey={}", key_text(key)),
+            DeviceProof::PolicyKey { policy, key } => {
+                format!("SharedAccessKeyName={policy};SharedAccessKey={}", key_text(key))
+            }
+            DeviceProof::Certificate => "x509=true".to_owned(),
+        };
+        format!("HostName={};DeviceId={}{module};{proof}{gateway}", self.host, self.device)
     }
 }
 
 impl fmt::Debug for DeviceConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text("***"))
+        f.write_str(&self.text(|_| "***"))
     }
 }
 
@@ -211,6 +242,10 @@ pub fn parse_device(text: &str) -> Result<Parsed<DeviceConnectionString>, Connec
     }
     Ok(Parsed { value: device(&known)?, unknown_keys })
 }
+
+/// How texts name the two credentials that are no key.
+const X509_TRUE: &str = "x509=true";
+const SIGNATURE: &str = "SharedAccessSignature";
 
 /// The keys that mean something (DEVICE.md 5).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -279,26 +314,42 @@ fn host(key: Field, text: &str) -> Result<HubHost, ConnectionStringError> {
     text.parse().map_err(|source| ConnectionStringError::Host { key: Field::ALL[key as usize].1, source })
 }
 
-/// The shared access key, once it is sure that it is the only credential.
-fn shared_access_key(known: &Known<'_>) -> Result<SymmetricKey, ConnectionStringError> {
+/// The credentials that are there: exactly one kind (DEVICE.md 5).
+enum Credential<'t> {
+    Key(&'t str),
+    Signature,
+    Certificate,
+}
+
+fn credential<'t>(known: &Known<'t>) -> Result<Credential<'t>, ConnectionStringError> {
     let x509 = known[Field::X509 as usize].filter(|value| value.eq_ignore_ascii_case("true"));
-    let others = [(x509, "x509=true"), (known[Field::SharedAccessSignature as usize], "SharedAccessSignature")];
-    let mut present = others.into_iter().filter(|(value, _)| value.is_some()).map(|(_, name)| name);
-    let key = known[Field::SharedAccessKey as usize];
-    match (key, present.next(), present.next()) {
-        (Some(_), Some(second), _) => Err(ConnectionStringError::MixedCredentials { first: "SharedAccessKey", second }),
-        (None, Some(first), Some(second)) => Err(ConnectionStringError::MixedCredentials { first, second }),
-        (None, Some(key), None) => Err(ConnectionStringError::Unsupported { key }),
-        (None, None, _) => Err(ConnectionStringError::Missing { key: "SharedAccessKey" }),
-        (Some(key), None, _) => key.parse().map_err(|source| ConnectionStringError::Key { source }),
+    let kinds = [
+        (known[Field::SharedAccessKey as usize].map(Credential::Key), "SharedAccessKey"),
+        (x509.map(|_| Credential::Certificate), X509_TRUE),
+        (known[Field::SharedAccessSignature as usize].map(|_| Credential::Signature), SIGNATURE),
+    ];
+    let mut present = kinds.into_iter().filter_map(|(value, name)| value.map(|value| (value, name)));
+    match (present.next(), present.next()) {
+        (Some((_, first)), Some((_, second))) => Err(ConnectionStringError::MixedCredentials { first, second }),
+        (Some((credential, _)), None) => Ok(credential),
+        (None, _) => Err(ConnectionStringError::Missing { key: "SharedAccessKey" }),
     }
 }
 
+fn shared_access_key(text: &str) -> Result<SymmetricKey, ConnectionStringError> {
+    text.parse().map_err(|source| ConnectionStringError::Key { source })
+}
+
 fn service(known: &Known<'_>) -> Result<ServiceConnectionString, ConnectionStringError> {
+    let key = match credential(known)? {
+        Credential::Key(text) => shared_access_key(text)?,
+        Credential::Signature => return Err(ConnectionStringError::Unsupported { key: SIGNATURE }),
+        Credential::Certificate => return Err(ConnectionStringError::Unsupported { key: X509_TRUE }),
+    };
     Ok(ServiceConnectionString {
         host: host(Field::HostName, required(known, Field::HostName)?)?,
         policy: required(known, Field::SharedAccessKeyName)?.to_owned(),
-        key: shared_access_key(known)?,
+        key,
     })
 }
 
@@ -309,10 +360,24 @@ fn device(known: &Known<'_>) -> Result<DeviceConnectionString, ConnectionStringE
         host: host(Field::HostName, required(known, Field::HostName)?)?,
         device: required(known, Field::DeviceId)?.parse().map_err(id_error("DeviceId"))?,
         module: module.map_err(id_error("ModuleId"))?,
-        policy: known[Field::SharedAccessKeyName as usize].map(str::to_owned),
-        key: shared_access_key(known)?,
+        proof: device_proof(known)?,
         gateway: known[Field::GatewayHostName as usize].map(|text| host(Field::GatewayHostName, text)).transpose()?,
     })
+}
+
+fn device_proof(known: &Known<'_>) -> Result<DeviceProof, ConnectionStringError> {
+    let policy = known[Field::SharedAccessKeyName as usize];
+    match (credential(known)?, policy) {
+        (Credential::Key(text), None) => Ok(DeviceProof::Key(shared_access_key(text)?)),
+        (Credential::Key(text), Some(policy)) => {
+            Ok(DeviceProof::PolicyKey { policy: policy.to_owned(), key: shared_access_key(text)? })
+        }
+        (Credential::Certificate, None) => Ok(DeviceProof::Certificate),
+        (Credential::Certificate, Some(_)) => {
+            Err(ConnectionStringError::MixedCredentials { first: "SharedAccessKeyName", second: X509_TRUE })
+        }
+        (Credential::Signature, _) => Err(ConnectionStringError::Unsupported { key: SIGNATURE }),
+    }
 }
 
 #[cfg(test)]
@@ -331,6 +396,9 @@ mod tests {
             "HostName=h.net:8883;DeviceId=door=1;ModuleId=m;SharedAccessKeyName=device;SharedAccessKey={KEY};GatewayHostName=gw"
         );
         assert_eq!(parse_device(&device).unwrap().value.expose(), device);
+        let certificate = "HostName=h.net;DeviceId=d;ModuleId=m;x509=true";
+        let parsed = parse_device(&certificate.replace("true", "TRUE")).unwrap().value;
+        assert_eq!((parsed.proof.key(), parsed.expose().as_str()), (None, certificate));
     }
 
     // conformance: DEVICE.md 5: keys of connection strings are read in any case, and a trailing `;` is let pass
@@ -368,7 +436,12 @@ mod tests {
             ("HostName=h", E::Missing { key: "DeviceId" }),
             ("HostName=h;DeviceId=d", E::Missing { key: "SharedAccessKey" }),
             ("HostName=h;DeviceId=d;deviceid=e;SharedAccessKey=K", E::Duplicate { key: "DeviceId" }),
-            ("HostName=h;DeviceId=d;x509=true", E::Unsupported { key: "x509=true" }),
+            ("HostName=h;DeviceId=d;x509=false", E::Missing { key: "SharedAccessKey" }),
+            ("HostName=h;DeviceId=d;SharedAccessSignature=s", E::Unsupported { key: "SharedAccessSignature" }),
+            (
+                "HostName=h;DeviceId=d;SharedAccessKeyName=p;x509=true",
+                E::MixedCredentials { first: "SharedAccessKeyName", second: "x509=true" },
+            ),
             (
                 "HostName=h;DeviceId=d;SharedAccessKey=K;x509=true",
                 E::MixedCredentials { first: "SharedAccessKey", second: "x509=true" },

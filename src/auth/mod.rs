@@ -11,8 +11,8 @@ mod sas;
 mod scope;
 
 pub use connection_string::{
-    ConnectionString, ConnectionStringError, DeviceConnectionString, Parsed, ServiceConnectionString, parse,
-    parse_device, parse_service,
+    ConnectionString, ConnectionStringError, DeviceConnectionString, DeviceProof, Parsed, ServiceConnectionString,
+    parse, parse_device, parse_service,
 };
 pub use host::{HubHost, InvalidHost};
 pub use jwt::{JwtError, KeySet, KeySetError};

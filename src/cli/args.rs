@@ -118,5 +118,5 @@ pub enum Command {
     Device(Box<DeviceArgs>),
     /// Run a local IoT hub until Ctrl-C
     #[command(after_help = help::hub())]
-    Hub(HubArgs),
+    Hub(Box<HubArgs>),
 }

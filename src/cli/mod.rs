@@ -94,6 +94,6 @@ async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Cancel(args) => cmd::cancel::run(args, printer).await,
         Command::Query(args) => cmd::query::run(args, printer).await,
         Command::Device(args) => Box::pin(cmd::device::run(*args, printer)).await,
-        Command::Hub(args) => cmd::hub::run(args, printer).await,
+        Command::Hub(args) => cmd::hub::run(*args, printer).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::auth::{DeviceConnectionString, HubHost};
+use crate::auth::{DeviceConnectionString, DeviceProof, HubHost};
 use crate::model::limits::{KEEP_ALIVE_S_MAX, MQTT_PORT};
 use crate::model::{SymmetricKey, TwinId};
 use crate::tls::ClientConfig;
@@ -70,7 +70,7 @@ impl Endpoint {
     }
 }
 
-/// What a device signs its tokens with.
+/// How a device proves who it is.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// A key of its own.
@@ -82,15 +82,18 @@ pub enum Credentials {
         /// The policy's key, shared by the fleet.
         key: Arc<SymmetricKey>,
     },
+    /// The certificate of the endpoint's TLS settings: no token is sent.
+    Certificate,
 }
 
 impl Credentials {
-    /// The key, and the policy whose it is.
+    /// The key that tokens are signed with, and the policy whose it is.
     #[must_use]
-    pub fn key_and_policy(&self) -> (&SymmetricKey, Option<&str>) {
+    pub fn key_and_policy(&self) -> Option<(&SymmetricKey, Option<&str>)> {
         match self {
-            Self::IdentityKey(key) => (key, None),
-            Self::PolicyKey { policy, key } => (key, Some(policy)),
+            Self::IdentityKey(key) => Some((key, None)),
+            Self::PolicyKey { policy, key } => Some((key, Some(policy))),
+            Self::Certificate => None,
         }
     }
 }
@@ -140,9 +143,12 @@ impl DeviceConfig {
     ) -> Result<Self, UnfitForMqtt> {
         let endpoint = Arc::new(Endpoint::of_connection_string(&string, tls));
         let id = string.twin_id();
-        let credentials = match string.policy {
-            None => Credentials::IdentityKey(string.key),
-            Some(policy) => Credentials::PolicyKey { policy: policy.into(), key: Arc::new(string.key) },
+        let credentials = match string.proof {
+            DeviceProof::Key(key) => Credentials::IdentityKey(key),
+            DeviceProof::PolicyKey { policy, key } => {
+                Credentials::PolicyKey { policy: policy.into(), key: Arc::new(key) }
+            }
+            DeviceProof::Certificate => Credentials::Certificate,
         };
         Self::new(endpoint, id, credentials, behaviour)
     }

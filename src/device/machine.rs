@@ -97,7 +97,7 @@ pub struct Machine {
 #[derive(Debug)]
 enum Phase {
     Offline,
-    Connecting { until: Duration, token: TokenLife },
+    Connecting { until: Duration, token: Option<TokenLife> },
     Online { since: Duration, session: Box<Session> },
 }
 
@@ -159,33 +159,38 @@ impl Machine {
         effects
     }
 
-    /// CONNECT with a fresh token (DEVICE.md 1.2, 1.7).
+    /// CONNECT, with a fresh token unless the device's certificate speaks for it (DEVICE.md 1.2, 1.4, 1.7).
     fn connect(&mut self, now: Now) -> ClientPacket {
-        let endpoint = &self.config.endpoint;
-        let (key, policy) = self.config.credentials.key_and_policy();
-        let lifetime = Duration::from_secs(SAS_LIFETIME_S.unsigned_abs());
-        let resource = Resource::twin(&endpoint.hub_name, &self.config.id);
-        let expiry = now.wall.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
-        let token = SasToken::sign(&resource, key, policy, expiry);
-        let user_name = UserName::new(&endpoint.hub_name.to_string(), (*self.config.id).clone(), CLIENT_TYPE);
-
-        // Up to twice the margin, at random: a fleet that connected together must not reconnect together.
-        let margin = Duration::from_secs(SAS_RENEW_BEFORE_S.unsigned_abs()).mul_f64(1.0 + self.rng.fraction());
-        let token_life = TokenLife {
-            renew_at: now.monotonic + lifetime.saturating_sub(margin),
-            expires_at: now.monotonic + lifetime,
+        let (password, token) = match self.fresh_token(now) {
+            Some((password, life)) => (Some(password), Some(life)),
+            None => (None, None),
         };
-        self.phase = Phase::Connecting { until: now.monotonic + Duration::from_secs(CONNACK_S_MAX), token: token_life };
+        let endpoint = &self.config.endpoint;
+        let user_name = UserName::new(&endpoint.hub_name.to_string(), (*self.config.id).clone(), CLIENT_TYPE);
+        self.phase = Phase::Connecting { until: now.monotonic + Duration::from_secs(CONNACK_S_MAX), token };
         ClientPacket::Connect(Box::new(Connect {
             client_id: self.config.id.to_string(),
             clean_session: false,
             keep_alive_s: endpoint.keep_alive.seconds(),
-            login: Some(Login {
-                user_name: user_name.to_string(),
-                password: Some(Password::new(token.expose().to_owned())),
-            }),
+            login: Some(Login { user_name: user_name.to_string(), password }),
             will: None,
         }))
+    }
+
+    /// A token of this moment; none for a device with a certificate.
+    fn fresh_token(&self, now: Now) -> Option<(Password, TokenLife)> {
+        let (key, policy) = self.config.credentials.key_and_policy()?;
+        let lifetime = Duration::from_secs(SAS_LIFETIME_S.unsigned_abs());
+        let resource = Resource::twin(&self.config.endpoint.hub_name, &self.config.id);
+        let expiry = now.wall.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
+        let token = SasToken::sign(&resource, key, policy, expiry);
+        // Up to twice the margin, at random: a fleet that connected together must not reconnect together.
+        let margin = Duration::from_secs(SAS_RENEW_BEFORE_S.unsigned_abs()).mul_f64(1.0 + self.rng.fraction());
+        let life = TokenLife {
+            renew_at: now.monotonic + lifetime.saturating_sub(margin),
+            expires_at: now.monotonic + lifetime,
+        };
+        Some((Password::new(token.expose().to_owned()), life))
     }
 
     fn on_packet(&mut self, packet: ServerPacket, now: Now, effects: &mut Effects) -> Result<(), LossReason> {

@@ -60,7 +60,8 @@ pub(super) struct Session {
     calls: Vec<PendingCall>,
     ping: Ping,
     ping_every: Duration,
-    token: TokenLife,
+    /// None for a device with a certificate.
+    token: Option<TokenLife>,
     /// The newest version that the hub notified of while a read was under way.
     notified_version: u64,
 }
@@ -102,7 +103,7 @@ struct PendingCall {
 
 impl Session {
     /// Subscribes, or goes straight to reading the twin when the subscriptions live on.
-    pub(super) fn start(turn: &mut Turn<'_>, token: TokenLife) -> Self {
+    pub(super) fn start(turn: &mut Turn<'_>, token: Option<TokenLife>) -> Self {
         // Three quarters, so that a ping that is slow on its way still comes within the interval.
         let ping_every = Duration::from_secs(turn.config.endpoint.keep_alive.seconds().into()) * 3 / 4;
         let mut session = Self {
@@ -159,8 +160,9 @@ impl Session {
         };
         let report = self.report.as_ref().map(|awaited| awaited.until);
         let call = self.calls.iter().map(|call| call.due).min();
-        let others = [setup, read, report, call].into_iter().flatten();
-        others.fold(ping.min(self.token.renew_at), Duration::min)
+        let renewal = self.token.map(|token| token.renew_at);
+        let others = [setup, read, report, call, renewal].into_iter().flatten();
+        others.fold(ping, Duration::min)
     }
 
     /// Moves the next ping: any packet is a sign of life [MQTT-3.1.2-23].
@@ -375,13 +377,11 @@ impl Session {
 
     /// Reconnecting is the only renewal there is; calls under way delay it as long as the token holds.
     fn renew_token(&mut self, now: Now) -> Result<(), LossReason> {
-        if self.token.renew_at > now.monotonic {
-            return Ok(());
-        }
-        if self.calls.is_empty() || self.token.expires_at <= now.monotonic {
+        let Some(token) = self.token.as_mut().filter(|token| token.renew_at <= now.monotonic) else { return Ok(()) };
+        if self.calls.is_empty() || token.expires_at <= now.monotonic {
             return Err(LossReason::TokenRenewal);
         }
-        self.token.renew_at = (now.monotonic + RENEWAL_PAUSE).min(self.token.expires_at);
+        token.renew_at = (now.monotonic + RENEWAL_PAUSE).min(token.expires_at);
         Ok(())
     }
 }

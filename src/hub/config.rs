@@ -52,6 +52,10 @@ pub struct HubConfig {
     pub data: Option<PathBuf>,
     /// Where the certificate authority lies.
     pub ca: CaPlace,
+    /// Files of CAs that may vouch for devices.
+    pub trust_cas: Vec<PathBuf>,
+    /// File to which every device-to-cloud message is appended as a line of JSON.
+    pub telemetry_tap: Option<PathBuf>,
     /// Policies besides the service's own five.
     pub policies: Vec<PolicyDraft>,
     /// Whose Entra ID tokens to take; none refuses them all.

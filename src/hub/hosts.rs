@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::policies::Policy;
 use super::registry::{Authentication, Identity};
-use crate::auth::{AcceptedHosts, DeviceConnectionString, HubHost, InvalidHost, ServiceConnectionString};
+use crate::auth::{AcceptedHosts, DeviceConnectionString, DeviceProof, HubHost, InvalidHost, ServiceConnectionString};
 
 /// The port that service connection strings leave out.
 const HTTPS_PORT: u16 = 443;
@@ -51,18 +51,21 @@ impl HubAddress {
         })
     }
 
-    /// What this device uses; nothing for one without keys.
+    /// What this device uses; nothing for one that cannot connect.
     ///
     /// # Errors
     /// [`InvalidHost`] when the host name is none.
     pub fn device_string(&self, identity: &Identity) -> Result<Option<DeviceConnectionString>, InvalidHost> {
-        let Authentication::Sas(keys) = &identity.authentication else { return Ok(None) };
+        let proof = match &identity.authentication {
+            Authentication::Sas(keys) => DeviceProof::Key(keys.primary_key.clone()),
+            Authentication::SelfSigned(_) | Authentication::CertificateAuthority => DeviceProof::Certificate,
+            Authentication::None => return Ok(None),
+        };
         Ok(Some(DeviceConnectionString {
             host: self.device_host()?,
             device: identity.id.device.clone(),
             module: identity.id.module.clone(),
-            policy: None,
-            key: keys.primary_key.clone(),
+            proof,
             gateway: None,
         }))
     }

@@ -28,6 +28,24 @@ pub(super) fn create_private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Opens a new or existing file for the owner alone, to write behind what is there.
+///
+/// # Errors
+/// What the file system says.
+pub(super) fn append_to_private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    // The mode above is for new files only; a terminal or a pipe keeps its own.
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
 /// Puts `content` at `path` whole: written beside it under the name `path` + `.new`, then renamed.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use super::hosts::{self, HubAddress};
 use super::http::{self, HttpState};
 use super::listen::{ListenError, Port, listen};
 use super::metrics::{MetricsPort, MetricsPortError};
-use super::mqtt::{self, DeviceEdge, Telemetry};
+use super::mqtt::{self, DeviceEdge, Tap, TapError, Telemetry, WebSocketBytes};
 use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
 use super::registry::{Authentication, Identity, IdentityDraft};
@@ -21,7 +21,7 @@ use super::store::{Store, StoreError};
 use super::{HubError, Manner, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
 use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
-use crate::tls::{DevCa, TlsError, server_config};
+use crate::tls::{ClientCas, DevCa, TlsError, server_config};
 
 /// Says why a hub did not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,12 @@ pub enum HubStartError {
     /// No certificate can be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A CA of devices cannot be used.
+    #[error("--trust-ca: {0}")]
+    TrustCa(#[source] TlsError),
+    /// The telemetry tap cannot be opened.
+    #[error("--telemetry-tap: {0}")]
+    Tap(#[from] TapError),
     /// No key can be made.
     #[error(transparent)]
     Keys(#[from] NoRandomness),
@@ -78,6 +84,8 @@ impl Hub {
         let address = |https_port, mqtt_port| HubAddress { host_name: config.host_name.clone(), https_port, mqtt_port };
         address(config.https_port, config.mqtt_port).service_host()?;
         let drafts = Policies::drafts(&config.policies)?;
+        let client_cas = ClientCas::from_pem_files(&config.trust_cas).map_err(HubStartError::TrustCa)?;
+        let tap = config.telemetry_tap.clone().map(Tap::open).transpose()?;
         let https = listen(&config.listen, Port::Https, config.https_port)?;
         let mqtt = listen(&config.listen, Port::Mqtt, config.mqtt_port)?;
         let address = address(https.port, mqtt.port);
@@ -114,19 +122,21 @@ impl Hub {
         let ready = ready_info(&address, &ca, &policies, &devices)?;
 
         let mut edges = JoinSet::new();
-        let telemetry = Arc::new(Telemetry::default());
+        let telemetry = Arc::new(Telemetry::with_tap(tap));
         let edge = DeviceEdge::new(
             engine.clone(),
             Arc::clone(&policies),
             Arc::clone(&hosts),
+            Arc::new(client_cas),
             config.clock.clone(),
             config.rng.clone(),
             Arc::clone(&telemetry),
         );
         let edge = Arc::new(edge.with_manner(manner.clone()));
         let (device_stop, device_tls) = (stop.clone(), Arc::clone(&tls));
+        let device_edge = Arc::clone(&edge);
         edges.spawn(accept::serve_tls(mqtt.sockets, device_tls, stop.clone(), move |stream, peer| {
-            mqtt::serve(stream, peer, Arc::clone(&edge), device_stop.clone())
+            mqtt::serve(stream, peer, Arc::clone(&device_edge), device_stop.clone())
         }));
         let metrics_address = metrics_port.as_ref().map(MetricsPort::address);
         if let Some(port) = metrics_port {
@@ -141,7 +151,15 @@ impl Hub {
             clock: config.clock,
             rng: config.rng,
         };
-        edges.spawn(http::serve(https.sockets, tls, http::router(state), stop.clone()));
+        let websocket_stop = stop.clone();
+        let websocket = move |stream, read_ahead, peer| {
+            let (edge, stop) = (Arc::clone(&edge), websocket_stop.clone());
+            async move {
+                let stream = WebSocketBytes::after_upgrade(stream, read_ahead).await;
+                mqtt::serve(stream, peer, edge, stop).await;
+            }
+        };
+        edges.spawn(http::serve(https.sockets, tls, http::router(state), websocket, stop.clone()));
         Ok(Self { ready, ca_pem: ca.ca_pem().to_owned(), metrics_address, engine, telemetry, stop, edges })
     }
 
@@ -183,6 +201,7 @@ impl Hub {
                 tracing::error!(target: "iotjob::hub", %error, "an edge ended badly");
             }
         }
+        self.telemetry.finish().await;
         self.engine.stop().await;
     }
 }

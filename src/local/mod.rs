@@ -174,6 +174,8 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
+        trust_cas: Vec::new(),
+        telemetry_tap: None,
         entra: None,
         policies: Vec::new(),
         devices: Vec::new(),

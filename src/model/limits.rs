@@ -65,6 +65,12 @@ pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How long the head of a request may take, and how long a kept-alive connection may idle, in seconds (ours).
 pub const HTTP_HEAD_S_MAX: u64 = 120;
+/// How often the hub asks a connection of HTTP/2 whether it is still there, in seconds (ours).
+pub const HTTP_2_PING_S: u64 = 60;
+/// How long the answer to that may take, in seconds (ours).
+pub const HTTP_2_PONG_S_MAX: u64 = 20;
+/// Requests under way on one connection of HTTP/2 (ours).
+pub const HTTP_2_STREAMS_MAX: u32 = 100;
 /// How long the body of a request may take, in seconds (ours).
 pub const HTTP_BODY_S_MAX: u64 = 60;
 
@@ -98,6 +104,8 @@ pub const TAKEOVERS_NOTED_MAX: usize = 1_024;
 pub const DEVICE_FAREWELL_S_MAX: u64 = 2;
 /// Telemetry messages that the hub keeps to be looked at, of all devices (ours).
 pub const TELEMETRY_KEPT_MAX: usize = 64;
+/// Telemetry messages that may wait to be written to the tap; when it is full, devices wait for their PUBACK (ours).
+pub const TAP_QUEUE_MAX: usize = 256;
 /// Connections that may wait to be accepted; the system may allow fewer (ours: a fleet that starts at once).
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Draws of a port that is free on every address (ours).

@@ -93,6 +93,14 @@ impl Upstream {
             let query = Query::parse(rest, topic)?;
             return Ok(Self::ReportedPatch { rid: query.rid(topic)?, base_version: query.version(topic)? });
         }
+        Ok(Self::Telemetry { bag: PropertyBag::parse(Self::bag_text(topic, own)?) })
+    }
+
+    /// The property bag of a telemetry topic as it is written there.
+    ///
+    /// # Errors
+    /// [`TopicError`] for any other topic.
+    pub fn bag_text<'t>(topic: &'t str, own: &TwinId) -> Result<&'t str, TopicError> {
         let bag = match topic.strip_prefix(&events_prefix(own)) {
             Some("") => "",
             Some(rest) => rest.strip_prefix('/').ok_or_else(|| unknown(topic))?,
@@ -102,7 +110,7 @@ impl Upstream {
             None => return Err(unknown(topic)),
         };
         // The Node SDK ends a module's output topics with one more slash.
-        Ok(Self::Telemetry { bag: PropertyBag::parse(bag.strip_suffix('/').unwrap_or(bag)) })
+        Ok(bag.strip_suffix('/').unwrap_or(bag))
     }
 
     /// Writes the topic for `own`'s connection.

@@ -33,6 +33,22 @@ pub enum TlsError {
         /// Where the text came from.
         origin: String,
     },
+    /// PEM text without a private key.
+    #[error("{origin} holds no PEM private key, or an encrypted one, which iotjob does not take")]
+    NoPrivateKey {
+        /// Where the text came from.
+        origin: String,
+    },
+    /// A certificate and a key that make no identity.
+    #[error("{} and {} make no identity: {source}", certificate.display(), key.display())]
+    ClientIdentity {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why not.
+        source: rustls::Error,
+    },
     /// The CA's own files do not fit each other.
     #[error("{} and {} do not belong together; delete both, and iotjob makes a new CA", certificate.display(), key.display())]
     BrokenCa {

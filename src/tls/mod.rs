@@ -4,14 +4,23 @@
 //! verification off.
 
 mod client;
+mod client_certificate;
 mod dev_ca;
 mod error;
 mod provider;
 mod server;
 
-pub use client::{TrustAnchors, client_config};
+pub use client::{ClientIdentity, TrustAnchors, client_config, client_config_with_identity};
+pub use client_certificate::{
+    CertificateContent, ClientCas, ClientCertificate, UnreadableCertificate, UntrustedClient,
+};
 pub use dev_ca::DevCa;
 pub use error::{CertificateTrouble, TlsError};
+pub use provider::{sha1, sha256};
 pub use server::server_config;
 pub use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 pub use tokio_rustls::rustls::{ClientConfig, ServerConfig};
+
+/// Certificates made up for tests of whoever checks them.
+#[cfg(test)]
+pub(crate) use client_certificate::tests as certificates_for_tests;

@@ -1,13 +1,13 @@
 //! `iotjob device`: one simulated device, or a fleet of them, in the foreground.
 
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use self::lines::Lines;
-use crate::auth::{ServiceConnectionString, parse_device};
+use crate::auth::{DeviceProof, ServiceConnectionString, parse_device};
 use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
@@ -23,7 +23,7 @@ use crate::device::{
 use crate::local::{HubPlace, Room, make_room};
 use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, MQTT_PORT};
 use crate::model::{Clock, DeviceId, ErrorCode, JsonObject, Rng, TwinId, reported_violations};
-use crate::tls::{ClientConfig, client_config};
+use crate::tls::{ClientConfig, ClientIdentity, client_config, client_config_with_identity};
 
 mod lines;
 
@@ -40,6 +40,13 @@ pub struct DeviceArgs {
     /// better set IOTHUB_DEVICE_CONNECTION_STRING
     #[arg(long, value_name = "STRING", conflicts_with_all = ["count", "hub_connection_string"])]
     connection_string: Option<SecretArg>,
+    /// PEM file with the device's X.509 certificate, for a connection string with x509=true; certificates that lead to its CA
+    /// may follow in it
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "count")]
+    cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key, not encrypted
+    #[arg(long, value_name = "FILE", requires = "cert", conflicts_with = "count")]
+    key: Option<PathBuf>,
     /// Run so many devices of the hub, and register those that are missing. Takes the hub's service connection string,
     /// whose policy needs DeviceConnect, and RegistryWrite to register
     #[arg(long, value_name = "N")]
@@ -75,7 +82,7 @@ pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut signals = StopSignals::listen()
         .map_err(|error| Failure::unexpected(format!("signals cannot be listened for: {error}")))?;
     let behaviour = Arc::new(behaviour(&args)?);
-    let tls = client_config(&args.hub.trust()).map_err(|error| Failure::usage(chain(&error)))?;
+    let tls = tls(&args)?;
     let prepared = async {
         match args.count {
             Some(count) => fleet(&args, count, Arc::new(tls), behaviour, printer).await,
@@ -116,6 +123,16 @@ pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// TLS settings, with the device's certificate if it has one.
+fn tls(args: &DeviceArgs) -> Result<ClientConfig, Failure> {
+    let config = match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => ClientIdentity::from_pem_files(cert, key)
+            .and_then(|identity| client_config_with_identity(&args.hub.trust(), identity)),
+        _ => client_config(&args.hub.trust()),
+    };
+    config.map_err(|error| Failure::usage(chain(&error)))
+}
+
 /// The device of a connection string.
 fn single(
     args: &DeviceArgs,
@@ -131,6 +148,16 @@ fn single(
     })?;
     for key in &parsed.unknown_keys {
         printer.warn(&format!("`{key}` in the connection string means nothing here"));
+    }
+    match (&parsed.value.proof, &args.cert) {
+        (DeviceProof::Certificate, None) => {
+            return Err(Failure::usage("the connection string has x509=true, and no certificate is named")
+                .hint("name its PEM files with --cert and --key"));
+        }
+        (DeviceProof::Key(_) | DeviceProof::PolicyKey { .. }, Some(_)) => {
+            return Err(Failure::usage("--cert is for a connection string with x509=true; this one has a key"));
+        }
+        (DeviceProof::Certificate, Some(_)) | (DeviceProof::Key(_) | DeviceProof::PolicyKey { .. }, None) => {}
     }
     DeviceConfig::of_connection_string(parsed.value, tls, behaviour).map_err(|error| Failure::usage(error.to_string()))
 }
@@ -253,7 +280,7 @@ fn all_gave_up(last: Option<DeviceEvent>) -> Failure {
     let message = format!("`{id}` gave up: {reason}");
     match reason {
         LossReason::Refused(_) => Failure::new(Exit::NotPermitted, message)
-            .hint("check that the device is registered and enabled, its key, and this machine's clock")
+            .hint("check that the device is registered and enabled, its key or certificate, and this machine's clock")
             .hint("the key of a policy needs the right DeviceConnect"),
         _ => Failure::new(Exit::HubUnavailable, message),
     }
@@ -307,6 +334,8 @@ mod tests {
     #[test]
     fn one_device_and_a_fleet_exclude_each_other() {
         assert!(args(&["--connection-string", "x", "--count", "2"]).is_err());
+        assert!(args(&["--cert", "c.pem", "--key", "k.pem", "--count", "2"]).is_err());
+        assert!(args(&["--cert", "c.pem"]).is_err() && args(&["--key", "k.pem"]).is_err());
         assert!(args(&["--id-template", "d-{n}"]).is_err());
         assert!(args(&["--count", "0"]).is_err());
         assert!(args(&["--count", "2", "--id-template", "door"]).is_err());

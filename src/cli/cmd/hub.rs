@@ -75,6 +75,13 @@ pub struct HubServeArgs {
     /// Policy besides the five of every hub: RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect; may be repeated
     #[arg(long = "policy", value_name = "NAME=RIGHT,RIGHT")]
     pub policies: Vec<PolicyDraft>,
+    /// File of PEM certificates of CAs that may vouch for devices of the type certificateAuthority; may be repeated
+    #[arg(long = "trust-ca", value_name = "FILE")]
+    pub trust_cas: Vec<PathBuf>,
+    /// File to append every device-to-cloud message to, as JSON lines with deviceId, moduleId, bag and body (base64). A device
+    /// whose message has to wait for the file waits for its PUBACK
+    #[arg(long, value_name = "FILE")]
+    pub telemetry_tap: Option<PathBuf>,
     /// How close to the real service.
     #[command(flatten)]
     pub fidelity: FidelityArgs,
@@ -182,6 +189,8 @@ fn config(args: HubServeArgs, clock: Clock, rng: Rng) -> Result<HubConfig, Failu
         listen: if args.listen.is_empty() { Listen::Loopback } else { Listen::Addresses(args.listen) },
         data: args.data,
         ca: CaPlace::Folder(ca),
+        trust_cas: args.trust_cas,
+        telemetry_tap: args.telemetry_tap,
         entra: entra_trust(args.entra_issuer, args.entra_jwks.as_deref(), args.entra_roles)?,
         policies: args.policies,
         fidelity: args.fidelity.fidelity(),
@@ -277,6 +286,8 @@ fn start_failure(error: &HubStartError) -> Failure {
     let text = chain(error);
     match error {
         HubStartError::HostName(_)
+        | HubStartError::TrustCa(_)
+        | HubStartError::Tap(_)
         | HubStartError::Policies(_)
         | HubStartError::Metrics(_)
         | HubStartError::Listen(ListenError::InUse { .. })

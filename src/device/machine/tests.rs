@@ -147,6 +147,21 @@ fn a_module_with_a_policys_key_names_both() {
 }
 
 #[test]
+fn a_device_with_a_certificate_sends_no_password_and_renews_nothing() {
+    let config = DeviceConfig { credentials: Credentials::Certificate, ..config(Behaviour::default()) };
+    let mut bench = Bench { machine: Machine::new(config, Rng::seeded(1)), second: 0 };
+    assert_eq!(connect_of(&bench.on(Input::Opened)).login.as_ref().unwrap().password, None);
+    bench.packet(ServerPacket::ConnAck { session_present: false, code: ConnAckCode::Accepted });
+    bench.acknowledge_subscriptions();
+    bench.message("$iothub/twin/res/200/?$rid=1", &twin(1, json!({})));
+    // Three hours of pings, three tokens long.
+    while bench.second < 3 * 3_600 {
+        assert_eq!(bench.wake().packets, [ClientPacket::PingReq]);
+        bench.packet(ServerPacket::PingResp);
+    }
+}
+
+#[test]
 fn each_connect_carries_a_fresh_token() {
     let mut bench = Bench::ready();
     bench.second = 100;

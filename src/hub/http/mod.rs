@@ -29,6 +29,7 @@ mod state;
 mod statistics;
 mod twin_body;
 mod twins;
+mod websocket;
 
 pub use router::router;
 pub use serve::serve;

@@ -14,7 +14,7 @@ use super::authorize::{Group, require};
 use super::error::{Envelope, Refusal};
 use super::measure::measure;
 use super::shaping::shape;
-use super::{bulk, devices, jobs, methods, modules, query, regenerate, statistics, twins};
+use super::{bulk, devices, jobs, methods, modules, query, regenerate, statistics, twins, websocket};
 use crate::hub::HubError;
 use crate::model::ErrorCode;
 
@@ -63,8 +63,8 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// The service API. Routes added to the result afterwards, for MQTT over WebSocket for instance, go past its
-/// authorisation and headers.
+/// The service API, and the door to the device side at `/$iothub/websocket`, which goes past the API's authorisation and
+/// headers.
 pub fn router(hub: HttpState) -> Router {
     let mut router = Router::new();
     for Endpoint { path, group, verbs } in endpoints() {
@@ -82,6 +82,7 @@ pub fn router(hub: HttpState) -> Router {
         .method_not_allowed_fallback(|method: Method| async move { not_supported(&method) })
         .fallback(not_found)
         .layer(from_fn_with_state(hub.clone(), finish))
+        .route(websocket::PATH, routing::get(websocket::upgrade))
         .with_state(hub)
 }
 

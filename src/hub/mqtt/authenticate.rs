@@ -1,4 +1,4 @@
-//! Who may connect: client id, user name and token of a CONNECT against the registry and the policies.
+//! Who may connect: client id, user name, token and certificate of a CONNECT against the registry and the policies.
 //!
 //! Pure. The real hub says nothing but a return code; here every refusal has a reason for the log.
 
@@ -6,11 +6,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::certificate::{self, CertificateRefusal, Expected};
 use crate::auth::{AcceptedHosts, HubHost, ParsedSas, Resource, Right, SasError};
 use crate::hub::policies::Policies;
 use crate::hub::registry::{Authentication, Identity};
 use crate::model::{IdentityStatus, SymmetricKeyPair, TwinId};
 use crate::mqtt::{Connect, InvalidUserName, TopicError, Upstream, UserName};
+use crate::tls::{ClientCas, ClientCertificate};
 
 /// What a hub checks credentials against.
 #[derive(Clone, Copy)]
@@ -19,6 +21,8 @@ pub(crate) struct Gate<'h> {
     pub(crate) policies: &'h Policies,
     /// The names it answers to.
     pub(crate) hosts: &'h AcceptedHosts,
+    /// The CAs that may vouch for devices.
+    pub(crate) client_cas: &'h ClientCas,
     /// The time of day.
     pub(crate) now: Timestamp,
 }
@@ -28,8 +32,10 @@ pub(crate) struct Gate<'h> {
 pub(crate) struct Admission {
     /// Who it is.
     pub(crate) id: TwinId,
-    /// When its token stops being good, grace included.
+    /// When its token stops being good, grace included; never, when it proved itself otherwise.
     pub(crate) refused_from: Timestamp,
+    /// What the log should say although all is well.
+    pub(crate) remark: Option<String>,
     /// What SDK it is, when it said so.
     pub(crate) client_type: Option<String>,
 }
@@ -78,11 +84,13 @@ pub(crate) enum Refusal {
         /// Who.
         id: TwinId,
     },
-    /// Proves itself with a certificate.
-    #[error("`{id}` proves itself with an X.509 certificate, which this hub does not check yet")]
+    /// A certificate that proves nothing, or none.
+    #[error("`{id}`: {source}")]
     Certificate {
         /// Who.
         id: TwinId,
+        /// Why.
+        source: CertificateRefusal,
     },
     /// Cannot connect by nature.
     #[error("`{id}` has no credentials to connect with")]
@@ -145,12 +153,13 @@ impl Refusal {
     }
 }
 
-/// Checks a CONNECT; `look_up` reads the registry.
+/// Checks a CONNECT and the certificate of its handshake; `look_up` reads the registry.
 ///
 /// # Errors
 /// [`Refusal`] with the reason.
 pub(crate) fn authenticate<E: fmt::Display>(
     connect: &Connect,
+    certificate: Option<&ClientCertificate<'_>>,
     gate: Gate<'_>,
     look_up: impl Fn(&TwinId) -> Result<Option<Identity>, E>,
 ) -> Result<Admission, Refusal> {
@@ -174,15 +183,26 @@ pub(crate) fn authenticate<E: fmt::Display>(
         // A module is as disabled as its device.
         registered(&TwinId::device(id.device.clone()))?;
     }
-    let own_keys = match registered(&id)?.authentication {
-        Authentication::Sas(keys) => keys,
-        Authentication::SelfSigned(_) | Authentication::CertificateAuthority => {
-            return Err(Refusal::Certificate { id });
+    let by_certificate = |expected| {
+        let source = match &login.password {
+            // No password and an empty one are the same: SDKs differ (DEVICE.md 1.4).
+            Some(password) if !password.expose().is_empty() => CertificateRefusal::Password,
+            _ => match certificate::check(certificate, expected, &id, gate.now) {
+                Ok(remark) => return Ok((Timestamp::MAX, remark)),
+                Err(source) => source,
+            },
+        };
+        Err(Refusal::Certificate { id: id.clone(), source })
+    };
+    let (refused_from, remark) = match registered(&id)?.authentication {
+        Authentication::Sas(own_keys) => {
+            let token = login.password.as_ref().ok_or_else(|| Refusal::NoToken { id: id.clone() })?;
+            (check_token(token.expose(), &id, &own_keys, gate)?, None)
         }
+        Authentication::SelfSigned(thumbprints) => by_certificate(Expected::Thumbprint(&thumbprints))?,
+        Authentication::CertificateAuthority => by_certificate(Expected::Authority(gate.client_cas))?,
         Authentication::None => return Err(Refusal::NoCredentials { id }),
     };
-    let token = login.password.as_ref().ok_or_else(|| Refusal::NoToken { id: id.clone() })?;
-    let refused_from = check_token(token.expose(), &id, &own_keys, gate)?;
     if let Some(will) = &connect.will {
         match Upstream::parse(&will.topic, &id) {
             Ok(Upstream::Telemetry { .. }) => {}
@@ -190,7 +210,7 @@ pub(crate) fn authenticate<E: fmt::Display>(
             Err(source) => return Err(Refusal::Will { id, source: Some(source) }),
         }
     }
-    Ok(Admission { id, refused_from, client_type })
+    Ok(Admission { id, refused_from, remark, client_type })
 }
 
 /// Checks the token with the keys it says it was signed with; gives when it stops being good.
@@ -287,7 +307,9 @@ mod tests {
         let policies =
             Policies::new(vec![policy("device", "DeviceConnect", 5), policy("service", "ServiceConnect", 7)]);
         let hosts = AcceptedHosts::of(["hub.local"]);
-        authenticate(connect, Gate { policies: &policies, hosts: &hosts, now: at(0) }, look_up)
+        let client_cas = ClientCas::default();
+        let gate = Gate { policies: &policies, hosts: &hosts, client_cas: &client_cas, now: at(0) };
+        authenticate(connect, None, gate, look_up)
     }
 
     fn connect(client_id: &str, password: Option<&str>) -> Result<Admission, Refusal> {
@@ -314,6 +336,7 @@ mod tests {
     fn everything_else_is_refused_with_its_reason() {
         let good = token("hub.local/devices/d", &keys(1).primary_key, None);
         let id = || TwinId::device("d".parse().unwrap());
+        let no_certificate = |source| Refusal::Certificate { id: TwinId::device("x509".parse().unwrap()), source };
         let cases = [
             ("d", None, Refusal::NoToken { id: id() }),
             ("d", Some("junk".to_owned()), Refusal::Token { id: id(), source: SasError::Scheme }),
@@ -345,7 +368,9 @@ mod tests {
             ("nobody", Some(good.clone()), Refusal::NotRegistered { id: TwinId::device("nobody".parse().unwrap()) }),
             ("off", Some(good.clone()), Refusal::Disabled { id: TwinId::device("off".parse().unwrap()) }),
             ("off/m", Some(good.clone()), Refusal::Disabled { id: TwinId::device("off".parse().unwrap()) }),
-            ("x509", None, Refusal::Certificate { id: TwinId::device("x509".parse().unwrap()) }),
+            ("x509", None, no_certificate(CertificateRefusal::Missing)),
+            ("x509", Some(String::new()), no_certificate(CertificateRefusal::Missing)),
+            ("x509", Some(good.clone()), no_certificate(CertificateRefusal::Password)),
         ];
         for (client_id, password, refusal) in cases {
             assert_eq!(connect(client_id, password.as_deref()), Err(refusal));

@@ -13,7 +13,7 @@ use super::ending::Ending;
 use super::error_body::error_body;
 use super::session::{Action, Closing, Session, TwinReply};
 use super::stream::DeviceStream;
-use super::telemetry::TelemetryMessage;
+use super::telemetry::{MessageProperties, TelemetryMessage};
 use crate::hub::HubError;
 use crate::hub::engine::EngineHandle;
 use crate::hub::notice::{ConnectionId, Notice};
@@ -21,7 +21,7 @@ use crate::hub::store::StoreError;
 use crate::hub::throttle::Operation;
 use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEOVERS_OF_A_FIGHT, TAKEOVERS_WINDOW_S};
 use crate::model::{ErrorCode, TwinId};
-use crate::mqtt::{PacketStream, PropertyBag, QoS, ServerPacket, Upstream, Will};
+use crate::mqtt::{PacketStream, QoS, ServerPacket, Will};
 
 /// A device that was let in.
 pub(super) struct Live {
@@ -137,10 +137,10 @@ impl Live {
                 Action::Answer { call, response } => {
                     edge.engine.method_answered(self.connection, call, response).await;
                 }
-                Action::Receive { bag, body } => {
+                Action::Receive { properties, body } => {
                     // Its PUBACK waits with it.
                     edge.manner.throttle.admit(Operation::Message, body.len()).await.map_err(Ending::Throttled)?;
-                    self.receive(edge, &bag, body);
+                    self.receive(edge, properties, body).await;
                 }
                 Action::Remark(remark) => tracing::info!(target: LOG, device = %self.id, "ignored: {remark}"),
                 Action::Close(closing) => return Err(Ending::Session(closing)),
@@ -157,15 +157,18 @@ impl Live {
         })
     }
 
-    fn receive(&self, edge: &DeviceEdge, bag: &PropertyBag, body: bytes::Bytes) {
+    async fn receive(&self, edge: &DeviceEdge, properties: MessageProperties, body: bytes::Bytes) {
         edge.manner.metrics.message(body.len());
         edge.engine.active(&self.id);
-        edge.telemetry.receive(TelemetryMessage {
+        let MessageProperties { bag, text } = properties;
+        let message = TelemetryMessage {
             from: self.id.clone(),
             enqueued: edge.clock.now(),
             properties: bag.iter().map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect(),
+            bag: text,
             body,
-        });
+        };
+        edge.telemetry.receive(message).await;
     }
 
     /// Tells the engine, sends the will and closes the socket.
@@ -194,10 +197,14 @@ impl Live {
         edge.engine.disconnect(self.connection).await;
         if ending.sends_will()
             && let Some(will) = self.will.take()
-            && let Ok(Upstream::Telemetry { mut bag }) = Upstream::parse(&will.topic, &self.id)
+            && let Ok(mut properties) = MessageProperties::of_topic(&will.topic, &self.id)
         {
-            bag.set("iothub-MessageType", Some("Will"));
-            self.receive(edge, &bag, will.payload);
+            properties.add("iothub-MessageType", "Will");
+            // conformance-choice: DEVICE.md 1.8: the retain flag of a will becomes mqtt-retain=true, as that of any other message
+            if will.retain {
+                properties.add("mqtt-retain", "true");
+            }
+            self.receive(edge, properties, will.payload).await;
         }
         // Whether the farewell arrives is the device's business: the connection is over either way.
         let _ = timeout(Duration::from_secs(DEVICE_FAREWELL_S_MAX), stream.shutdown()).await;

@@ -16,6 +16,7 @@ use crate::hub::engine::EngineHandle;
 use crate::hub::policies::Policies;
 use crate::model::{Clock, Rng};
 use crate::mqtt::PacketStream;
+use crate::tls::ClientCas;
 
 /// The log target that product.md promises.
 pub(super) const LOG: &str = "iotjob::hub::mqtt";
@@ -27,6 +28,8 @@ pub struct DeviceEdge {
     pub(super) policies: Arc<Policies>,
     /// The names that user names and tokens may use.
     pub(super) hosts: Arc<AcceptedHosts>,
+    /// The CAs that may vouch for devices.
+    pub(super) client_cas: Arc<ClientCas>,
     pub(super) clock: Clock,
     /// For tracking ids.
     pub(super) rng: Rng,
@@ -46,13 +49,14 @@ impl DeviceEdge {
         engine: EngineHandle,
         policies: Arc<Policies>,
         hosts: Arc<AcceptedHosts>,
+        client_cas: Arc<ClientCas>,
         clock: Clock,
         rng: Rng,
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let (next_connection, takeovers) = (AtomicU64::new(1), Takeovers::default());
         let manner = Manner::instant();
-        Self { engine, policies, hosts, clock, rng, telemetry, next_connection, takeovers, manner }
+        Self { engine, policies, hosts, client_cas, clock, rng, telemetry, next_connection, takeovers, manner }
     }
 
     /// The same with another manner.

@@ -20,6 +20,7 @@ use crate::hub::throttle::Operation;
 use crate::model::limits::{CONNECT_PACKET_S_MAX, CONNECTION_QUEUE_MAX, DEVICE_FAREWELL_S_MAX, KEEP_ALIVE_S_CAP};
 use crate::model::{ErrorCode, TwinId};
 use crate::mqtt::{ClientPacket, ConnAckCode, Connect, PacketStream, QoS, ServerPacket, StreamError};
+use crate::tls::ClientCertificate;
 
 /// Waits for CONNECT and answers it; nothing when the device was not let in.
 pub(super) async fn open<S: DeviceStream>(
@@ -40,7 +41,8 @@ pub(super) async fn open<S: DeviceStream>(
         tracing::warn!(target: LOG, client_id = connect.client_id, %peer, reason, "closed without CONNACK: throttled");
         return None;
     }
-    let (mut live, session_present) = match admit(connect, peer, edge, stop).await {
+    let certificate = ClientCertificate::of_handshake(stream.io().client_certificates());
+    let (mut live, session_present) = match admit(connect, certificate, peer, edge, stop).await {
         Ok(admitted) => admitted,
         Err(code) => {
             edge.manner.metrics.device_refused(match code {
@@ -82,6 +84,7 @@ async fn read_connect<S: DeviceStream>(stream: &mut PacketStream<S>, peer: Socke
 /// Checks a CONNECT and opens its session, or says which code to refuse it with.
 async fn admit(
     connect: Connect,
+    certificate: Option<ClientCertificate<'_>>,
     peer: SocketAddr,
     edge: &DeviceEdge,
     stop: &CancellationToken,
@@ -91,14 +94,18 @@ async fn admit(
         tracing::info!(target: LOG, client_id, %peer, "refused: the hub is stopping");
         return Err(ConnAckCode::ServerUnavailable);
     }
-    let gate = Gate { policies: &edge.policies, hosts: &edge.hosts, now: edge.clock.now() };
+    let gate =
+        Gate { policies: &edge.policies, hosts: &edge.hosts, client_cas: &edge.client_cas, now: edge.clock.now() };
     let look_up = |id: &TwinId| edge.engine.snapshot()?.identity(id);
-    let Admission { id, refused_from, client_type } =
-        authenticate::<StoreError>(&connect, gate, look_up).map_err(|refusal| {
+    let Admission { id, refused_from, remark, client_type } =
+        authenticate::<StoreError>(&connect, certificate.as_ref(), gate, look_up).map_err(|refusal| {
             let code = if refusal.is_transient() { ConnAckCode::ServerUnavailable } else { ConnAckCode::NotAuthorized };
             tracing::warn!(target: LOG, client_id, %peer, reason = %refusal, "refused: {code}");
             code
         })?;
+    if let Some(remark) = remark {
+        tracing::warn!(target: LOG, device = %id, %peer, "let in, but {remark}");
+    }
     let connection = ConnectionId(edge.next_connection.fetch_add(1, Ordering::Relaxed));
     let (sender, mailbox) = mpsc::channel(CONNECTION_QUEUE_MAX);
     let kind = if connect.clean_session { SessionKind::Clean } else { SessionKind::Persistent };

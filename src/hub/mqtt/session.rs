@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::telemetry::MessageProperties;
 use crate::hub::HubError;
 use crate::hub::notice::{CallId, Notice};
 use crate::model::limits::{METHOD_PAYLOAD_BYTES_MAX, TELEMETRY_BYTES_MAX};
@@ -56,7 +57,7 @@ pub(crate) enum Action {
     /// Take a device-to-cloud message.
     Receive {
         /// Its properties.
-        bag: PropertyBag,
+        properties: MessageProperties,
         /// Its body.
         body: Bytes,
     },
@@ -236,13 +237,14 @@ impl Session {
         let Publish { topic, payload, delivery, retain } = publish;
         let mut actions = Vec::with_capacity(2);
         match Upstream::parse(&topic, &self.id)? {
-            Upstream::Telemetry { mut bag } => {
+            Upstream::Telemetry { bag } => {
                 check_size("a message", message_bytes(&bag, &payload), TELEMETRY_BYTES_MAX)?;
+                let mut properties = MessageProperties { bag, text: Upstream::bag_text(&topic, &self.id)?.to_owned() };
                 if retain {
                     // Nothing is retained; the service hands the flag on as a property (DEVICE.md 1.8).
-                    bag.set("mqtt-retain", Some("true"));
+                    properties.add("mqtt-retain", "true");
                 }
-                actions.push(Action::Receive { bag, body: payload });
+                actions.push(Action::Receive { properties, body: payload });
             }
             Upstream::TwinGet { rid } => actions.push(Action::ReadTwin { rid }),
             Upstream::ReportedPatch { rid, base_version } => actions.push(match serde_json::from_slice(&payload) {

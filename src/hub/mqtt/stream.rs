@@ -4,6 +4,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::hub::accept::Accepted;
 
+use crate::tls::CertificateDer;
+
 /// A byte stream from a device.
 pub trait DeviceStream: AsyncRead + AsyncWrite + Unpin + Send {
     /// Asks the system to acknowledge what was just read without delay, where it can.
@@ -12,6 +14,9 @@ pub trait DeviceStream: AsyncRead + AsyncWrite + Unpin + Send {
     /// the first: delayed, a method call takes 50 ms instead of 5 (CLIENTS.md 3.16). The system forgets the wish by
     /// itself, so it is repeated after each read.
     fn acknowledge_at_once(&self);
+
+    /// The certificates that the device sent in its TLS handshake, its own first; nobody has checked whose they are.
+    fn client_certificates(&self) -> Option<&[CertificateDer<'static>]>;
 }
 
 impl DeviceStream for Accepted {
@@ -21,9 +26,17 @@ impl DeviceStream for Accepted {
             tracing::trace!(target: "iotjob::hub::mqtt", %error, "no quick acknowledgement on this socket");
         }
     }
+
+    fn client_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.get_ref().1.peer_certificates()
+    }
 }
 
 #[cfg(test)]
 impl DeviceStream for tokio::io::DuplexStream {
     fn acknowledge_at_once(&self) {}
+
+    fn client_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        None
+    }
 }

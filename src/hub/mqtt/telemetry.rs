@@ -1,4 +1,5 @@
-//! Telemetry: counted, shown in the log, and the last messages kept in memory. Never durable (product.md 5).
+//! Telemetry: counted, shown in the log, handed to the tap, and the last messages kept in memory. Never durable
+//! (product.md 5).
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,8 +7,35 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::tap::Tap;
 use crate::model::TwinId;
 use crate::model::limits::TELEMETRY_KEPT_MAX;
+use crate::mqtt::{PropertyBag, TopicError, Upstream};
+
+/// The properties of a message: taken apart, and as the topic has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MessageProperties {
+    pub(super) bag: PropertyBag,
+    pub(super) text: String,
+}
+
+impl MessageProperties {
+    /// Those of a telemetry topic.
+    ///
+    /// # Errors
+    /// [`TopicError`] for any other topic.
+    pub(super) fn of_topic(topic: &str, own: &TwinId) -> Result<Self, TopicError> {
+        let text = Upstream::bag_text(topic, own)?.to_owned();
+        Ok(Self { bag: PropertyBag::parse(&text), text })
+    }
+
+    /// Adds what the hub has to say, in words that need no escapes; it counts more than what the device wrote.
+    pub(super) fn add(&mut self, key: &str, value: &str) {
+        self.bag.set(key, Some(value));
+        let separator = if self.text.is_empty() { "" } else { "&" };
+        self.text.push_str(&format!("{separator}{key}={value}"));
+    }
+}
 
 /// A device-to-cloud message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +46,18 @@ pub struct TelemetryMessage {
     pub enqueued: Timestamp,
     /// System and application properties, as in the topic and in its order; the value is missing where no `=` was.
     pub properties: Vec<(String, Option<String>)>,
+    /// The properties as the topic has them, with what the hub added at the end.
+    pub bag: String,
     /// The body.
     pub body: Bytes,
 }
 
-/// Where telemetry ends up: a counter and a window on the newest messages of all devices.
+/// Where telemetry ends up: a counter, a window on the newest messages of all devices, and the tap if there is one.
 #[derive(Debug, Default)]
-pub struct Telemetry(Mutex<Window>);
+pub struct Telemetry {
+    window: Mutex<Window>,
+    tap: Option<Tap>,
+}
 
 #[derive(Debug, Default)]
 struct Window {
@@ -33,8 +66,21 @@ struct Window {
 }
 
 impl Telemetry {
-    /// Counts and keeps a message; the oldest gives way.
-    pub fn receive(&self, message: TelemetryMessage) {
+    /// Telemetry that is also written down.
+    #[must_use]
+    pub fn with_tap(tap: Option<Tap>) -> Self {
+        Self { tap, ..Self::default() }
+    }
+
+    /// Lets the tap write what it has. Nothing reaches it afterwards.
+    pub async fn finish(&self) {
+        if let Some(tap) = &self.tap {
+            tap.finish().await;
+        }
+    }
+
+    /// Counts and keeps a message, and the oldest gives way; waits for the tap while its queue is full.
+    pub async fn receive(&self, message: TelemetryMessage) {
         tracing::info!(
             target: "iotjob::hub::mqtt",
             device = %message.from,
@@ -42,7 +88,10 @@ impl Telemetry {
             properties = message.properties.len(),
             "telemetry"
         );
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tap) = &self.tap {
+            tap.take(message.from.clone(), message.bag.clone(), message.body.clone()).await;
+        }
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.received += 1;
         if window.newest.len() == TELEMETRY_KEPT_MAX {
             window.newest.pop_front();
@@ -53,13 +102,13 @@ impl Telemetry {
     /// How many messages arrived since the start.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).received
+        self.window.lock().unwrap_or_else(PoisonError::into_inner).received
     }
 
     /// The newest messages, oldest first, at most [`TELEMETRY_KEPT_MAX`].
     #[must_use]
     pub fn newest(&self) -> Vec<TelemetryMessage> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).newest.iter().cloned().collect()
+        self.window.lock().unwrap_or_else(PoisonError::into_inner).newest.iter().cloned().collect()
     }
 }
 
@@ -68,15 +117,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_stay_and_all_count() {
+    fn what_the_hub_adds_stands_behind_what_the_device_wrote() {
+        let own = TwinId::device("d".parse().unwrap());
+        for (topic, text) in [
+            ("devices/d/messages/events/", "mqtt-retain=true"),
+            ("devices/d/messages/events", "mqtt-retain=true"),
+            ("devices/d/messages/events/?a=%20&b/", "?a=%20&b&mqtt-retain=true"),
+        ] {
+            let mut properties = MessageProperties::of_topic(topic, &own).unwrap();
+            properties.add("mqtt-retain", "true");
+            assert_eq!((properties.text.as_str(), properties.bag.get("mqtt-retain")), (text, Some("true")));
+            assert_eq!(PropertyBag::parse(&properties.text), properties.bag);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_newest_stay_and_all_count() {
         let telemetry = Telemetry::default();
         for n in 0..TELEMETRY_KEPT_MAX + 3 {
-            telemetry.receive(TelemetryMessage {
-                from: TwinId::device("d".parse().unwrap()),
-                enqueued: Timestamp::UNIX_EPOCH,
-                properties: Vec::new(),
-                body: Bytes::from(n.to_string()),
-            });
+            telemetry
+                .receive(TelemetryMessage {
+                    from: TwinId::device("d".parse().unwrap()),
+                    enqueued: Timestamp::UNIX_EPOCH,
+                    properties: Vec::new(),
+                    bag: String::new(),
+                    body: Bytes::from(n.to_string()),
+                })
+                .await;
         }
         assert_eq!(telemetry.received(), 67);
         assert_eq!(telemetry.newest().len(), TELEMETRY_KEPT_MAX);

@@ -22,6 +22,7 @@ use iotjob::hub::registry::{Authentication, IdentityDraft};
 use iotjob::hub::store::Store;
 use iotjob::model::{Clock, IdentityStatus, Rng, SymmetricKey, TwinId};
 use iotjob::mqtt::{ClientPacket, ConnAckCode, Connect, Encode, Login, Password, ServerPacket};
+use iotjob::tls::CertificateDer;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
@@ -64,6 +65,7 @@ impl Hub {
             engine.clone(),
             Arc::clone(&policies),
             Arc::clone(&hosts),
+            Arc::default(),
             clock.clone(),
             rng.clone(),
             Arc::new(Telemetry::default()),
@@ -182,6 +184,10 @@ struct Link(DuplexStream);
 
 impl DeviceStream for Link {
     fn acknowledge_at_once(&self) {}
+
+    fn client_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        None
+    }
 }
 
 impl AsyncRead for Link {

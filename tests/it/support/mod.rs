@@ -8,3 +8,4 @@ pub(crate) mod python;
 pub(crate) mod raw_caller;
 pub(crate) mod raw_http;
 pub(crate) mod raw_mqtt;
+pub(crate) mod raw_websocket;

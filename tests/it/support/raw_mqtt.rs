@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use iotjob::auth::{DeviceConnectionString, Resource, SasToken, parse_device};
+use iotjob::auth::{Resource, SasToken, parse_device};
 use iotjob::hub::{CaPlace, Fidelity, Hub, HubConfig, Listen};
 use iotjob::model::{Clock, Rng, SymmetricKey};
-use iotjob::tls::{ServerName, TrustAnchors, client_config};
+use iotjob::tls::{ClientConfig, ServerName, TrustAnchors, client_config};
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,6 +43,8 @@ pub(crate) fn hub_config(devices: &[&str]) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
+        trust_cas: Vec::new(),
+        telemetry_tap: None,
         entra: None,
         policies: Vec::new(),
         devices: devices.iter().map(|id| id.parse().expect("a device id")).collect(),
@@ -58,9 +60,20 @@ pub(crate) async fn start_hub(devices: &[&str]) -> Hub {
     Hub::start(hub_config(devices)).await.expect("the hub starts")
 }
 
+/// What the hub printed for a device that proves itself with a key.
+pub(crate) struct DeviceString {
+    pub(crate) key: SymmetricKey,
+}
+
 /// The connection string that the hub printed for a device.
-pub(crate) fn connection_string(hub: &Hub, device: &str) -> DeviceConnectionString {
-    parse_device(&hub.ready().devices[device]).expect("the hub prints what it reads").value
+pub(crate) fn connection_string(hub: &Hub, device: &str) -> DeviceString {
+    let string = parse_device(&hub.ready().devices[device]).expect("the hub prints what it reads").value;
+    DeviceString { key: string.proof.key().expect("a device with a key").clone() }
+}
+
+/// The hub's own CA, to be trusted alone.
+pub(crate) fn trust(hub: &Hub) -> TrustAnchors {
+    TrustAnchors::Pem(hub.ca_pem().as_bytes().to_vec())
 }
 
 /// A token of the device, good for an hour.
@@ -212,6 +225,14 @@ impl RawDevice {
     /// Dials the hub at one of its addresses.
     pub(crate) async fn dial_at(hub: &Hub, address: SocketAddr) -> Self {
         Self::dial_with(hub.ca_pem().as_bytes().to_vec(), address).await
+    }
+
+    /// Dials an address with these TLS settings.
+    pub(crate) async fn dial_as(address: SocketAddr, config: ClientConfig) -> Self {
+        let connector = TlsConnector::from(Arc::new(config));
+        let tcp = within(TcpStream::connect(address)).await.expect("the hub listens");
+        let name = ServerName::try_from("localhost").expect("a name");
+        Self { stream: within(connector.connect(name, tcp)).await.expect("TLS") }
     }
 
     /// TLS to the hub over a connection that the test made.

@@ -66,6 +66,7 @@ impl Bench {
             engine,
             Arc::new(Policies::new(Vec::new())),
             Arc::new(AcceptedHosts::of(["localhost"])),
+            Arc::default(),
             paused_clock(),
             Rng::seeded(2),
             Arc::new(Telemetry::default()),

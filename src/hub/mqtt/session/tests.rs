@@ -186,9 +186,11 @@ fn telemetry_is_taken_with_its_properties_and_the_retain_flag_as_one() {
     bag.set("$.ct", Some("application/json"));
     bag.set("alert", None);
     bag.set("mqtt-retain", Some("true"));
+    let text = "%24.ct=application%2Fjson&alert&mqtt-retain=true".to_owned();
+    let properties = MessageProperties { bag, text };
     assert_eq!(
         device().on_packet(packet),
-        [Action::Receive { bag, body: Bytes::from_static(b"{}") }, Action::Send(ServerPacket::PubAck(pid(2)))]
+        [Action::Receive { properties, body: Bytes::from_static(b"{}") }, Action::Send(ServerPacket::PubAck(pid(2)))]
     );
 }
 
