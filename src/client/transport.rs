@@ -241,7 +241,12 @@ fn is_loopback(name: &str) -> bool {
 
 /// The words of the innermost cause: the outer ones only say that something failed.
 fn innermost(error: &reqwest::Error) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+    causes(error).last().map(|cause| without_manual(&cause.to_string())).unwrap_or_default()
+}
+
+/// Some errors end with the page of a library's manual: nothing for those who use this program.
+fn without_manual(words: &str) -> String {
+    words.split_once(": https://").map_or(words, |(words, _)| words).to_owned()
 }
 
 /// An error and what caused it, from the outside in. An [`io::Error`] hides what it wraps from `source`.

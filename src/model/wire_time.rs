@@ -45,8 +45,10 @@ impl fmt::Display for WireTime {
             Self::Never => f.write_str("0001-01-01T00:00:00Z"),
             Self::Unfinished => f.write_str("9999-12-31T23:59:59.9999999Z"),
             Self::At(time) => {
-                let whole = time.strftime("%Y-%m-%dT%H:%M:%S");
-                let ticks = time.subsec_nanosecond().unsigned_abs() / 100;
+                // As a civil time: a timestamp's own fraction counts backwards before 1970.
+                let civil = TimeZone::UTC.to_datetime(*time);
+                let whole = civil.strftime("%Y-%m-%dT%H:%M:%S");
+                let ticks = civil.subsec_nanosecond() / 100;
                 if ticks == 0 {
                     write!(f, "{whole}Z")
                 } else {
@@ -75,13 +77,15 @@ impl FromStr for WireTime {
         if text.starts_with("9999-12-31T") {
             return Ok(Self::Unfinished);
         }
-        if let Ok(time) = text.parse::<Timestamp>() {
-            return Ok(Self::At(time));
-        }
-        text.parse::<DateTime>()
-            .and_then(|civil| civil.to_zoned(TimeZone::UTC))
-            .map(|zoned| Self::At(zoned.timestamp()))
-            .map_err(|_| InvalidTime(text.to_owned()))
+        let time = text.parse::<Timestamp>().or_else(|_| {
+            let civil = text.parse::<DateTime>()?;
+            civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())
+        });
+        // The service knows no time before its `Never`.
+        time.ok()
+            .filter(|time| TimeZone::UTC.to_datetime(*time).year() >= 1)
+            .map(Self::At)
+            .ok_or_else(|| InvalidTime(text.to_owned()))
     }
 }
 
@@ -110,6 +114,7 @@ mod tests {
             ("2026-01-02T03:04:05.123456789Z", "2026-01-02T03:04:05.1234567Z"),
             ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05Z"),
             ("2026-01-02T03:04:05.859319", "2026-01-02T03:04:05.859319Z"),
+            ("1969-12-31T23:59:59.3Z", "1969-12-31T23:59:59.3Z"),
         ] {
             assert_eq!(text.parse::<WireTime>().unwrap().to_string(), want, "{text}");
         }
@@ -131,6 +136,8 @@ mod tests {
 
     #[test]
     fn garbage_is_no_time() {
-        assert!("tomorrow".parse::<WireTime>().is_err());
+        for text in ["tomorrow", "0000-12-31T23:59:59Z", "0000-01-01T00:00:51+01:30:00", "-000001-12-31T00:00:00Z"] {
+            assert!(text.parse::<WireTime>().is_err(), "{text}");
+        }
     }
 }

@@ -29,7 +29,7 @@ async fn connect(ready: &Ready, connack: &[u8]) -> RawDevice {
 async fn ask(ready: &Ready, line: &'static str, body: &'static str) -> Answer {
     let ready = ready.clone();
     let asked = tokio::task::spawn_blocking(move || RawHttp::connect(&ready, "iothubowner").ask(line, body));
-    asked.await.expect("the asker does not panic")
+    asked.await.expect("nobody panics")
 }
 
 async fn state_of(ready: &Ready) -> Value {

@@ -5,6 +5,7 @@ use iotjob::hub::Hub;
 use iotjob::hub::registry::{Authentication, Identity, IdentityDraft, IfMatch};
 use iotjob::model::{IdentityStatus, SymmetricKey, TwinId};
 
+use crate::support::env::checkout;
 use crate::support::raw_caller::RawCaller;
 use crate::support::raw_mqtt::{ConnectBytes, DISCONNECT, RawDevice, hub_config, sign};
 
@@ -35,12 +36,14 @@ const ENDPOINTS: &[(&str, &str, &str, Wants, u16)] = &[
     ("POST", "/devices", "[]", RegistryWrite, 200),
     ("PUT", "/devices/d1", "{}", RegistryWrite, 409),
     ("DELETE", "/devices/d1", "", RegistryWrite, 412),
+    ("POST", "/devices/keys/regenerate", "{}", RegistryWrite, 400),
     ("PUT", "/devices/d1/modules/m1", "{}", RegistryWrite, 409),
     ("DELETE", "/devices/d1/modules/m1", "", RegistryWrite, 412),
     ("POST", "/devices/query", r#"{"query":"SELECT * FROM devices"}"#, Service, 200),
     ("GET", "/twins/d1", "", Service, 200),
     ("PATCH", "/twins/d1", "{}", Service, 200),
     ("PUT", "/twins/d1", "{}", Service, 200),
+    ("POST", "/twins/d1", "{}", Service, 405),
     ("GET", "/twins/d1/modules/m1", "", Service, 200),
     ("PATCH", "/twins/d1/modules/m1", "{}", Service, 200),
     ("PUT", "/twins/d1/modules/m1", "{}", Service, 200),
@@ -50,6 +53,9 @@ const ENDPOINTS: &[(&str, &str, &str, Wants, u16)] = &[
     ("GET", "/jobs/v2/j1", "", Jobs, 200),
     ("POST", "/jobs/v2/j1/cancel", "", Jobs, 404),
     ("GET", "/jobs/v2/query", "", Jobs, 200),
+    ("GET", "/jobs", "", Jobs, 200),
+    ("GET", "/jobs/j1", "", Jobs, 404),
+    ("DELETE", "/jobs/j1", "", Jobs, 404),
     ("GET", "/healthz", "", Wants::Nothing, 200),
 ];
 
@@ -59,13 +65,16 @@ const LONG_AGO: i64 = -3_600;
 /// A hub with `d1`, `d2`, the disabled `off`, and the module `d1/m1`.
 async fn hub() -> Hub {
     let mut config = hub_config(&["d1", "d2", "off"]);
-    config.policies = vec!["writer=RegistryWrite".parse().unwrap()];
-    let hub = Hub::start(config).await.unwrap();
+    config.policies = vec!["writer=RegistryWrite".parse().expect("a policy")];
+    let hub = Hub::start(config).await.expect("the hub starts");
     let off = identity(&hub, "off");
     let disabled = IdentityDraft { status: IdentityStatus::Disabled, ..draft(off.id, off.authentication) };
-    hub.engine().replace_identity(disabled, IfMatch::Any).await.unwrap();
-    let module = TwinId::module("d1".parse().unwrap(), "m1".parse().unwrap());
-    hub.engine().create_identity(draft(module, Authentication::Sas(generate_key_pair().unwrap()))).await.unwrap();
+    hub.engine().replace_identity(disabled, IfMatch::Any).await.expect("it is registered");
+    let module = twin_id("d1/m1");
+    hub.engine()
+        .create_identity(draft(module, Authentication::Sas(generate_key_pair().expect("keys"))))
+        .await
+        .expect("it is new");
     hub
 }
 
@@ -82,12 +91,17 @@ fn draft(id: TwinId, authentication: Authentication) -> IdentityDraft {
     }
 }
 
+fn twin_id(text: &str) -> TwinId {
+    let device = |id: &str| id.parse().expect("a device id");
+    match text.split_once('/') {
+        Some((of, module)) => TwinId::module(device(of), module.parse().expect("a module id")),
+        None => TwinId::device(device(text)),
+    }
+}
+
 fn identity(hub: &Hub, id: &str) -> Identity {
-    let id = match id.split_once('/') {
-        Some((device, module)) => TwinId::module(device.parse().unwrap(), module.parse().unwrap()),
-        None => TwinId::device(id.parse().unwrap()),
-    };
-    hub.engine().snapshot().unwrap().identity(&id).unwrap().expect("it is registered")
+    let snapshot = hub.engine().snapshot().expect("the store is there");
+    snapshot.identity(&twin_id(id)).expect("it can be read").expect("it is registered")
 }
 
 /// The primary and the secondary key of an identity.
@@ -99,7 +113,7 @@ fn keys(hub: &Hub, id: &str) -> [SymmetricKey; 2] {
 }
 
 fn policy_key(hub: &Hub, policy: &str) -> SymmetricKey {
-    parse_service(&hub.ready().connection_strings[policy]).unwrap().value.key
+    parse_service(&hub.ready().connection_strings[policy]).expect("the hub prints what it reads").value.key
 }
 
 /// A token of a policy for the whole hub.
@@ -137,7 +151,7 @@ fn callers(hub: &Hub) -> Vec<Caller> {
         ("another policy's key", token("localhost", &policy_key(hub, "service"), Some("iothubowner")), NOTHING),
         (
             "a strange key",
-            token("localhost", &SymmetricKey::from_bytes(vec![7; 32]).unwrap(), Some("iothubowner")),
+            token("localhost", &SymmetricKey::from_bytes(vec![7; 32]).expect("long enough"), Some("iothubowner")),
             NOTHING,
         ),
         ("an unknown policy", token("localhost", &owner, Some("nobody")), NOTHING),
@@ -174,6 +188,17 @@ async fn every_endpoint_knows_its_callers() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     hub.stop().await;
+}
+
+#[test]
+fn no_endpoint_of_the_router_is_left_out() {
+    let router = std::fs::read_to_string(checkout().join("src/hub/http/router.rs")).unwrap();
+    let paths = router.split("at(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let paths: Vec<_> = paths
+        .map(|path| path.replace("{device}", "d1").replace("{module}", "m1").replace("{id}", "j1"))
+        .filter(|path| !ENDPOINTS.iter().any(|endpoint| endpoint.1 == path))
+        .collect();
+    assert!(paths.is_empty(), "without a line in the table: {paths:?}");
 }
 
 /// Name and password of a CONNECT, and the identities of the table that it opens.

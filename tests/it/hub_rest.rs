@@ -238,6 +238,7 @@ fn a_job_waits_is_listed_and_is_cancelled_once() {
     let late = start + std::time::Duration::from_secs(168 * 3_600);
     for (id, body, verdict) in [
         ("late", FAR.replace("START", &late.to_string()), "400 ArgumentInvalid"),
+        ("ancient", FAR.replace("START", "0000-01-01T00:00:51+01:30"), "400 ArgumentInvalid"),
         ("BAD_id", body.clone(), "400 ArgumentInvalid"),
         ("etag", body.replace("\"*\"", "\"AAAAAAAAAAE=\""), "400 ArgumentInvalid"),
         ("kind", body.replace("scheduleUpdateTwin", "scheduleTwinUpdate"), "400 GenericBadRequest"),

@@ -2,7 +2,6 @@
 
 // The tests end processes by signals, as a terminal does.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod both_sides;
 mod conformance;

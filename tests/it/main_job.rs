@@ -83,9 +83,9 @@ fn three_terminals_as_in_production() {
 
     let apply = finish(hub.client(&env, "iothubowner").arg("apply").args(&files));
     assert_eq!(apply.code, 0, "{}\n{}", apply.stdout, apply.stderr);
-    let call = device.wait_for("lockDoor");
+    let call = device.wait_for("method lockDoor");
     assert!(call.contains("10m"), "{call}");
-    let patch = device.wait_for("building");
+    let patch = device.wait_for("desired v");
     assert!(patch.contains("43"), "{patch}");
 
     // Applied again, both runs are found and reported; the device hears nothing new.

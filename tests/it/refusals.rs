@@ -1,7 +1,7 @@
 //! What goes wrong outside: each exit code with a text to act on and no secret in it.
 
 use crate::support::env::{Finished, TestEnv, checkout, finish};
-use crate::support::process::HubProcess;
+use crate::support::process::{HubProcess, Process};
 
 const WRONG_KEY: &str = "d3Jvbmcta2V5LXdyb25nLWtleS13cm9uZy1rZXkhISE=";
 
@@ -153,6 +153,21 @@ fn a_job_cancelled_before_it_began_has_no_rows_and_says_why() {
     let apply = finish(hub.client(&env, "iothubowner").args(["apply", "late.yaml"]));
     assert_eq!(apply.code, 7, "{}", apply.stderr);
     assert!(apply.stderr.contains("--rerun"), "{}", apply.stderr);
+}
+
+#[test]
+fn a_hub_that_dies_under_an_apply_is_5_and_names_the_way_back() {
+    let env = TestEnv::new();
+    let hub = HubProcess::start(&env, &["--device", "away"]);
+    env.write("wait.yaml", "type: scheduleDeviceMethod\nquery: '*'\nmethod: { name: m }\n");
+    let mut command = hub.client(&env, "iothubowner");
+    let mut apply = Process::start(command.args(["apply", "wait.yaml", "--max-silence", "1s"]));
+    apply.wait_for("started");
+    hub.process.kill();
+    let (code, _, stderr) = apply.finish();
+    assert_eq!(code, Some(5), "{stderr}");
+    assert!(stderr.contains("iotjob watch wait-"), "{stderr}");
+    assert!(!stderr.contains("docs.rs"), "a library's manual helps nobody here: {stderr}");
 }
 
 fn tomorrow() -> jiff::Timestamp {

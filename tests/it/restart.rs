@@ -1,6 +1,6 @@
 //! kill -9 in the middle: the command line's and the hub's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Sender, channel};
 
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ enum Said {
 #[derive(Default)]
 struct Acknowledged {
     devices: BTreeSet<String>,
-    tags: [u64; WRITERS.len()],
+    tags: BTreeMap<u64, u64>,
     jobs: Vec<String>,
 }
 
@@ -123,7 +123,9 @@ impl Acknowledged {
             Said::Device(id) => {
                 self.devices.insert(id);
             }
-            Said::Tag { writer, n } => self.tags[usize::try_from(writer).unwrap()] = n,
+            Said::Tag { writer, n } => {
+                self.tags.insert(writer, n);
+            }
             Said::Job(id) => self.jobs.push(id),
         }
     }
@@ -137,7 +139,7 @@ impl Acknowledged {
         for writer in WRITERS {
             let twin = raw.ask(&format!("GET /twins/writer-{writer}"), "").ok();
             let found = twin["tags"]["n"].as_u64().unwrap_or_default();
-            let acknowledged = self.tags[usize::try_from(writer).unwrap()];
+            let acknowledged = self.tags.get(&writer).copied().unwrap_or_default();
             assert!(found >= acknowledged, "the tag of writer {writer} is {found}, and was {acknowledged}");
         }
         for job in &self.jobs[first_job..] {
@@ -160,7 +162,9 @@ fn devices(raw: &mut RawHttp) -> BTreeSet<String> {
         let header = format!("x-ms-continuation: {continuation}");
         let line = "POST /devices/query?api-version=2021-04-12";
         let page = raw.ask_with(line, &[&header], r#"{"query":"SELECT deviceId FROM devices"}"#);
-        ids.extend(page.ok().as_array().unwrap().iter().map(|row| row["deviceId"].as_str().unwrap().to_owned()));
+        let rows = page.ok();
+        let rows = rows.as_array().into_iter().flatten();
+        ids.extend(rows.filter_map(|row| row["deviceId"].as_str()).map(str::to_owned));
         match page.header("x-ms-continuation") {
             Some(token) => continuation = token.to_owned(),
             None => return ids,

@@ -46,7 +46,7 @@ impl Connection {
 }
 
 impl Engine {
-    // conformance-deviation: DEVICE.md 6: connectionState is exact at once; on the service it lags by minutes
+    // conformance-deviation: DEVICE.md 6: without --state-lag connectionState is exact at once; on the service it lags by minutes
     /// Opens a connection: it becomes the identity's only one.
     pub(super) fn connect(
         &mut self,

@@ -23,7 +23,7 @@ struct QueryBody {
     query: Option<String>,
 }
 
-// conformance-deviation: REST.md 9: queries see every write at once; on the service the index lags, and deleted devices stay for a while
+// conformance-deviation: REST.md 9: without --query-lag queries see every write at once; on the service the index lags, and deleted devices stay for a while
 /// Answers one page of a query. The word `query` is a device's id for every other verb, hence the parameter.
 pub(super) async fn post(
     State(hub): State<HttpState>,

@@ -140,7 +140,9 @@ fn connection_string(data: &[u8]) {
         ConnectionString::Service(service) => (service.expose(), format!("{service:?}"), Some(&service.key)),
         ConnectionString::Device(device) => (device.expose(), format!("{device:?}"), device.proof.key()),
     };
-    assert!(key.is_none_or(|key| !shown.contains(&key.expose_base64())), "keys are not shown");
+    // Unless somebody wrote the key as a device's id or policy's name as well.
+    let is_shown = |key: String| shown.contains(&key) && written.matches(&key).count() == 1;
+    assert!(!key.is_some_and(|key| is_shown(key.expose_base64())), "keys are not shown");
     let again = iotjob::auth::parse(&written).unwrap_or_else(|error| panic!("{error}: it can be read again: {shown}"));
     assert_eq!(again.value, parsed.value);
 }
@@ -221,7 +223,10 @@ fn manifest(data: &[u8]) {
 fn words(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Ok(time) = text.parse::<WireTime>() {
-        assert_eq!(time.to_string().parse::<WireTime>().map_err(|error| error.to_string()), Ok(time), "{text}");
+        // What is finer than the service's tenth of a microsecond is cut off.
+        let written = time.to_string();
+        let again = written.parse::<WireTime>().unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(again.to_string(), written, "{text}");
     }
     assert!(text.parse::<DeviceId>().map_or(true, |id| id.as_str() == text));
     assert!(text.parse::<ModuleId>().map_or(true, |id| id.as_str() == text));

@@ -53,6 +53,7 @@ async fn registry() {
 // conformance: REST.md 2.5: module identities of a missing or disabled device answer 401, while the module twin stays readable
 // conformance: REST.md 6.1: a missing module is 404 DeviceNotFound on the twin endpoints
 // conformance: REST.md 6.2: a module twin has its moduleId, and its deviceEtag is the etag of the module
+// conformance: CLIENTS.md 2: keys of devices and modules are regenerated in bulk, as az asks for it
 #[tokio::test]
 async fn modules() {
     replay("modules").await;
@@ -107,6 +108,7 @@ async fn methods() {
 // conformance: REST.md 1.2: a cancel is taken without a body and with {}
 // conformance: REST.md 3.1: errors of the job service lie inside the text of the gateway
 // conformance: REST.md 5: a row has jobType, start, deadline, creation and last update, and outcome {} for a twin job
+// conformance: REST.md 8.6: the list of import and export jobs is there and empty; any id is 404 JobNotFound
 #[tokio::test]
 async fn jobs() {
     replay("jobs").await;
