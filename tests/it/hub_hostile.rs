@@ -20,7 +20,7 @@ const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/#";
 
 fn owner(hub: &Hub) -> String {
     let string = &hub.ready().connection_strings["iothubowner"];
-    let key = iotjob::auth::parse_service(string).unwrap().value.key;
+    let key = iotjob::auth::parse_service(string).expect("the hub prints what it reads").value.key;
     sign("localhost", &key, Some("iothubowner"), 3_600)
 }
 

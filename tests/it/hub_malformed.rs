@@ -13,7 +13,7 @@ type Case = (&'static str, Vec<u8>);
 
 /// A text with its length in front, whatever its bytes are.
 fn text(bytes: &[u8]) -> Vec<u8> {
-    [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+    [&u16::try_from(bytes.len()).expect("short bytes only").to_be_bytes()[..], bytes].concat()
 }
 
 /// A CONNECT from its parts: header, protocol, level, flags, and what follows the keep-alive.

@@ -29,20 +29,20 @@ struct Pair {
 impl Pair {
     fn write(folder: &Path, name: &str, certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
         let (cert, key_file) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
-        std::fs::write(&cert, certificate.pem()).unwrap();
-        std::fs::write(&key_file, key.serialize_pem()).unwrap();
+        std::fs::write(&cert, certificate.pem()).expect("a file");
+        std::fs::write(&key_file, key.serialize_pem()).expect("a file");
         Self { cert, key: key_file, der: certificate.der().to_vec() }
     }
 
     fn self_signed(folder: &Path, name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        Self::write(folder, name, &params(name).self_signed(&key).unwrap(), &key)
+        let key = KeyPair::generate().expect("a key");
+        Self::write(folder, name, &params(name).self_signed(&key).expect("a certificate"), &key)
     }
 
     /// TLS settings that offer the certificate.
     fn offered_to(&self, hub: &Hub) -> ClientConfig {
-        let identity = ClientIdentity::from_pem_files(&self.cert, &self.key).unwrap();
-        client_config_with_identity(&trust(hub), identity).unwrap()
+        let identity = ClientIdentity::from_pem_files(&self.cert, &self.key).expect("a pair");
+        client_config_with_identity(&trust(hub), identity).expect("TLS settings")
     }
 }
 
@@ -63,27 +63,27 @@ impl Authority {
     fn new(name: &str) -> Self {
         let mut params = params(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self { params, key: KeyPair::generate().unwrap() }
+        Self { params, key: KeyPair::generate().expect("a key") }
     }
 
     fn file(&self, folder: &Path) -> PathBuf {
         let file = folder.join("ca.pem");
-        std::fs::write(&file, self.params.self_signed(&self.key).unwrap().pem()).unwrap();
+        std::fs::write(&file, self.params.self_signed(&self.key).expect("a certificate").pem()).expect("a file");
         file
     }
 
     fn issue(&self, folder: &Path, name: &str, mut params: CertificateParams) -> Pair {
-        let key = KeyPair::generate().unwrap();
+        let key = KeyPair::generate().expect("a key");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).unwrap();
+        let certificate = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).expect("a certificate");
         Pair::write(folder, name, &certificate, &key)
     }
 }
 
 fn twin_id(text: &str) -> TwinId {
     match text.split_once('/') {
-        Some((device, module)) => TwinId::module(device.parse().unwrap(), module.parse().unwrap()),
-        None => TwinId::device(text.parse().unwrap()),
+        Some((device, module)) => TwinId::module(device.parse().expect("an id"), module.parse().expect("an id")),
+        None => TwinId::device(text.parse().expect("an id")),
     }
 }
 
@@ -98,7 +98,7 @@ async fn register(hub: &Hub, id: &str, authentication: Authentication) {
         parent_scopes: Vec::new(),
         managed_by: None,
     };
-    let known = hub.engine().snapshot().unwrap().identity(&draft.id).unwrap().is_some();
+    let known = hub.engine().snapshot().expect("the store").identity(&draft.id).expect("the store").is_some();
     let registered = if known {
         hub.engine().replace_identity(draft, IfMatch::Any).await
     } else {

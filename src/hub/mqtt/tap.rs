@@ -50,7 +50,8 @@ struct Line<'m> {
 pub struct Tap {
     /// Nothing in the queue means that it is the end.
     queue: mpsc::Sender<Option<Tapped>>,
-    written: Mutex<oneshot::Receiver<()>>,
+    /// Until somebody waited for it.
+    written: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl std::fmt::Debug for Tapped {
@@ -83,7 +84,7 @@ impl Tap {
             // Nobody may be waiting for the end.
             let _ = done.send(());
         })?;
-        Ok(Self { queue, written: Mutex::new(written) })
+        Ok(Self { queue, written: Mutex::new(Some(written)) })
     }
 
     /// Takes a message; waits while the queue is full.
@@ -96,9 +97,10 @@ impl Tap {
     pub async fn finish(&self) {
         let all = async {
             let _ = self.queue.send(None).await;
-            let mut written = self.written.lock().await;
-            // An error means that the thread is gone, which is as good an end.
-            let _ = (&mut *written).await;
+            if let Some(written) = self.written.lock().await.take() {
+                // An error means that the thread is gone, which is as good an end.
+                let _ = written.await;
+            }
         };
         if timeout(Duration::from_secs(DRAIN_S_MAX), all).await.is_err() {
             tracing::warn!(target: "iotjob::hub", "the telemetry tap did not take its last lines in {DRAIN_S_MAX} s");
@@ -191,7 +193,7 @@ mod tests {
     async fn a_full_queue_makes_the_sender_wait_and_a_broken_file_lets_it_go() {
         let (queue, messages) = mpsc::channel(1);
         let (_done, written) = oneshot::channel();
-        let tap = Tap { queue, written: Mutex::new(written) };
+        let tap = Tap { queue, written: Mutex::new(Some(written)) };
         tap.take(device(), String::new(), Bytes::new()).await;
         let mut second = std::pin::pin!(tap.take(device(), String::new(), Bytes::new()));
         tokio::select! {
