@@ -87,7 +87,8 @@ pub async fn run(args: ListArgs, printer: &Printer) -> Result<Exit, Failure> {
 }
 
 fn render(jobs: &[JobResponse]) -> String {
-    let header = ["ID", "TYPE", "STATUS", "CREATED", "START", "END", "SUCCEEDED", "FAILED", "TOTAL"];
+    // When each was created is in the JSON: here it would push the counts off a terminal of 100 columns.
+    let header = ["ID", "TYPE", "STATUS", "START", "END", "SUCCEEDED", "FAILED", "TOTAL"];
     table::render(&header, jobs.iter().map(row))
 }
 
@@ -100,7 +101,6 @@ fn row(job: &JobResponse) -> Vec<String> {
         job.job_id.clone(),
         type_name(job.job_type).to_owned(),
         status_name(job.status).to_owned(),
-        table::time(job.created_time),
         table::time(job.start_time),
         table::time(job.end_time),
         count(|statistics| statistics.succeeded_count),
@@ -126,9 +126,9 @@ mod tests {
         ]))
         .unwrap();
         insta::assert_snapshot!(render(&jobs), @r"
-        ID      TYPE                  STATUS   CREATED               START                 END  SUCCEEDED  FAILED  TOTAL
-        lock-1  scheduleDeviceMethod  running  2026-05-01T02:00:00Z  2026-05-01T02:00:01Z  -    2          1       3
-        x       scheduleUpdateTwin    queued   -                     -                     -    -          -       -
+        ID      TYPE                  STATUS   START                 END  SUCCEEDED  FAILED  TOTAL
+        lock-1  scheduleDeviceMethod  running  2026-05-01T02:00:01Z  -    2          1       3
+        x       scheduleUpdateTwin    queued   -                     -    -          -       -
         ");
     }
 }

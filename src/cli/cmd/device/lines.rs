@@ -53,6 +53,8 @@ impl Lines {
         }
         self.count(event);
         if self.total <= NAMED_MAX {
+            // Few devices are read as a story: what is said of a call comes after the call.
+            self.flush();
             self.comment(event);
         } else {
             self.tell_number();
