@@ -39,20 +39,13 @@ impl Engine {
 
     fn register(&mut self, draft: IdentityDraft, turn: &mut Turn<'_, '_>) -> Result<Identity, StoreError> {
         let scopes = Scopes::of_new(&draft, turn.now);
-        let identity = Identity {
+        let standing = Standing {
             generation_id: dotnet_ticks(turn.now),
             // Eight or nine digits, as recorded (REST.md 1.4).
             etag: 10_000_000 + self.rng.next_u64() % 900_000_000,
             status_updated: WireTime::Never,
-            id: draft.id,
-            status: draft.status,
-            status_reason: draft.status_reason,
-            authentication: draft.authentication,
-            iot_edge: draft.iot_edge,
-            device_scope: scopes.device,
-            parent_scopes: scopes.parents,
-            managed_by: draft.managed_by,
         };
+        let identity = standing.identity(draft, scopes);
         turn.tables.put_identity(&identity)?;
         turn.tables.put_twin(&identity.id, &Twin::new(turn.now))?;
         count(None, Some(&identity), turn)?;
@@ -95,19 +88,12 @@ impl Engine {
         check_etag(&before, if_match)?;
         let changed = before.status != draft.status;
         let scopes = Scopes::of_replaced(&before, &draft)?;
-        let identity = Identity {
+        let standing = Standing {
             generation_id: before.generation_id,
             etag: before.etag + 1,
             status_updated: if changed { turn.now.into() } else { before.status_updated },
-            id: draft.id,
-            status: draft.status,
-            status_reason: draft.status_reason,
-            authentication: draft.authentication,
-            iot_edge: draft.iot_edge,
-            device_scope: scopes.device,
-            parent_scopes: scopes.parents,
-            managed_by: draft.managed_by,
         };
+        let identity = standing.identity(draft, scopes);
         turn.tables.put_identity(&identity)?;
         count(Some(&before), Some(&identity), turn)?;
         if identity.iot_edge {
@@ -190,6 +176,31 @@ fn check_new_module(id: &TwinId, turn: &Turn<'_, '_>) -> Result<(), Fault> {
         return Err(HubError::new(ErrorCode::TooManyModulesOnDevice, text).into());
     }
     Ok(())
+}
+
+/// What the registry adds to a draft.
+struct Standing {
+    generation_id: u64,
+    etag: u64,
+    status_updated: WireTime,
+}
+
+impl Standing {
+    fn identity(self, draft: IdentityDraft, scopes: Scopes) -> Identity {
+        Identity {
+            generation_id: self.generation_id,
+            etag: self.etag,
+            status_updated: self.status_updated,
+            id: draft.id,
+            status: draft.status,
+            status_reason: draft.status_reason,
+            authentication: draft.authentication,
+            iot_edge: draft.iot_edge,
+            device_scope: scopes.device,
+            parent_scopes: scopes.parents,
+            managed_by: draft.managed_by,
+        }
+    }
 }
 
 fn existing(id: &TwinId, turn: &Turn<'_, '_>) -> Result<Identity, Fault> {
