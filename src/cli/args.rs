@@ -1,6 +1,6 @@
 //! The command line: clap types and nothing else.
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use super::cmd::apply::ApplyArgs;
 use super::cmd::cancel::CancelArgs;
@@ -13,6 +13,7 @@ use super::cmd::results::ResultsArgs;
 use super::cmd::status::StatusArgs;
 use super::cmd::validate::ValidateArgs;
 use super::cmd::watch::WatchArgs;
+use super::global_args::GlobalArgs;
 use super::help;
 
 /// Device jobs as code for Azure IoT Hub.
@@ -37,48 +38,6 @@ pub struct Args {
 
 /// Version with the commit it was built from.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("IOTJOB_COMMIT_SUFFIX"));
-
-/// Flags that every command takes.
-#[derive(Debug, Clone, clap::Args)]
-pub struct GlobalArgs {
-    /// Say more on stderr; twice for everything
-    #[arg(short, long, global = true, display_order = 900, action = ArgAction::Count, conflicts_with = "quiet")]
-    pub verbose: u8,
-    /// Say only what went wrong
-    #[arg(short, long, global = true, display_order = 901)]
-    pub quiet: bool,
-    /// When to use colour; NO_COLOR means never
-    #[arg(
-        long,
-        global = true,
-        display_order = 902,
-        value_enum,
-        default_value_t = ColorChoice::Auto,
-        hide_possible_values = true,
-        value_name = "auto|always|never"
-    )]
-    pub color: ColorChoice,
-}
-
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// How results are written to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// What iotjob can be told to do.
 #[derive(Debug, Subcommand)]

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-use super::args::{ColorChoice, GlobalArgs};
 use super::failure::Failure;
+use super::global_args::{ColorChoice, GlobalArgs};
 
 /// Columns assumed where there is no terminal to ask.
 const WIDTH_WITHOUT_TERMINAL: usize = 100;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 
-use super::args::GlobalArgs;
+use super::global_args::GlobalArgs;
 use super::printer::Printer;
 
 /// Environment variable with a filter such as `iotjob::hub=debug`; it wins over `-v` and `-q`.

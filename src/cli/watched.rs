@@ -3,9 +3,9 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::args::OutputFormat;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::output::OutputFormat;
 use super::printer::Printer;
 use super::signals::StopSignals;
 use crate::model::{Clock, Rng};

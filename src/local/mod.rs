@@ -1,5 +1,6 @@
 //! The embedded hub and its fleet behind `--local`: everything on loopback and in memory, nothing left behind.
 
+mod awaited;
 mod census;
 mod room;
 
@@ -11,14 +12,15 @@ use tokio::sync::mpsc;
 use crate::auth::{ConnectionStringError, HubHost, parse_service};
 use crate::client::{BulkFailure, ClientError, HubClient, HubClientConfig, NewDevice, Notify, Patience};
 use crate::device::{
-    Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule,
-    Ramp, UnfitForMqtt,
+    Behaviour, Credentials, DeviceConfig, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule, Ramp,
+    UnfitForMqtt,
 };
 use crate::hub::{CaPlace, Fidelity, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
 use crate::manifest::{Action, Manifest};
 use crate::model::{Clock, MethodName, Rng, TwinId};
 use crate::tls::{TlsError, TrustAnchors, client_config};
 
+use awaited::Awaited;
 pub use census::{CensusError, Resident, census};
 pub use room::{HubPlace, Room, make_room};
 
@@ -28,9 +30,9 @@ const SERVICE_POLICY: &str = "iothubowner";
 const DEVICE_POLICY: &str = "device";
 /// Events of the fleet that may wait to be looked at.
 const EVENTS_MAX: usize = 1_024;
-/// How long a device takes to answer a method: at least so long,
+/// The quickest answer of a device to a method: real ones take their time, and else there is nothing to watch.
 const ANSWER_DELAY_MIN: Duration = Duration::from_millis(200);
-/// and up to so much longer, each device in its own time, as real ones do: else there is nothing to watch.
+/// How much longer the slowest device takes; each has its own time between.
 const ANSWER_DELAY_SPREAD: Duration = Duration::from_millis(1_300);
 /// How long the whole fleet may take to come up before something is wrong.
 const FLEET_START_MAX: Duration = Duration::from_secs(120);
@@ -244,18 +246,15 @@ fn device_configs(
 /// Starts the fleet and waits until each device is subscribed and, where it has something to report, has reported it.
 async fn start_fleet(configs: Vec<DeviceConfig>, options: FleetOptions) -> Result<Fleet, LocalError> {
     let (send, mut events) = mpsc::channel(EVENTS_MAX);
-    let mut missing = configs.len() + configs.iter().filter(|config| config.reports()).count();
+    let mut awaited = Awaited::of(&configs);
     let fleet = Fleet::start(configs, options, send);
     let come_up = async {
-        while missing > 0 {
-            let Some(DeviceEvent { id, kind }) = events.recv().await else { break };
-            match kind {
-                DeviceEventKind::Ready { .. } | DeviceEventKind::Reported { .. } => missing -= 1,
-                DeviceEventKind::GaveUp { reason } => {
-                    return Err(LocalError::GaveUp { id: TwinId::clone(&id), reason: reason.to_string() });
-                }
-                _ => {}
+        while awaited.devices() > 0 {
+            let Some(event) = events.recv().await else { break };
+            if let DeviceEventKind::GaveUp { reason } = &event.kind {
+                return Err(LocalError::GaveUp { id: TwinId::clone(&event.id), reason: reason.to_string() });
             }
+            awaited.hear(&event);
         }
         Ok(())
     };
@@ -267,7 +266,7 @@ async fn start_fleet(configs: Vec<DeviceConfig>, options: FleetOptions) -> Resul
             return Ok(fleet);
         }
         Ok(Err(error)) => error,
-        Err(_) => LocalError::Slow { missing },
+        Err(_) => LocalError::Slow { missing: awaited.devices() },
     };
     fleet.stop().await;
     Err(failure)

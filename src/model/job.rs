@@ -44,7 +44,33 @@ pub enum JobStatus {
     Unknown,
 }
 
+impl JobType {
+    /// The service's word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ScheduleDeviceMethod => "scheduleDeviceMethod",
+            Self::ScheduleUpdateTwin => "scheduleUpdateTwin",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl JobStatus {
+    /// The service's word, with two l's for a job that was cancelled.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Scheduled => "scheduled",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Whether the job will change no more. `Unknown` is not terminal: a fresh job may read so (REST.md 4.6).
     #[must_use]
     pub fn is_terminal(self) -> bool {
@@ -75,6 +101,20 @@ pub enum DeviceJobStatus {
 }
 
 impl DeviceJobStatus {
+    /// The service's word, with one l for a row that was canceled.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Scheduled => "scheduled",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Whether the row will change no more.
     #[must_use]
     pub fn is_terminal(self) -> bool {
@@ -278,6 +318,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn names_are_the_words_of_the_wire() {
+        for word in ["queued", "scheduled", "running", "completed", "failed", "cancelled", "unknown"] {
+            assert_eq!(serde_json::from_value::<JobStatus>(json!(word)).unwrap().name(), word);
+        }
+        for word in ["pending", "scheduled", "running", "completed", "failed", "canceled", "unknown"] {
+            assert_eq!(serde_json::from_value::<DeviceJobStatus>(json!(word)).unwrap().name(), word);
+        }
+        for word in ["scheduleDeviceMethod", "scheduleUpdateTwin", "unknown"] {
+            assert_eq!(serde_json::from_value::<JobType>(json!(word)).unwrap().name(), word);
+        }
+    }
 
     #[test]
     fn both_spellings_of_cancelled_are_read_and_each_place_writes_its_own() {

@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::args::OutputFormat;
 use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::local_hub::LocalArgs;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};

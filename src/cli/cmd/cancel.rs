@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::cli::args::OutputFormat;
 use crate::cli::cmd::status::known_job;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, job_failure};
+use crate::cli::json_line::to_json_line;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
-use crate::cli::words::{status_name, to_json_line};
 use crate::client::HubClient;
 use crate::model::{JobResponse, JobStatus};
 
@@ -73,7 +73,7 @@ async fn settled(client: &HubClient, id: &str, look_every: Duration) -> Result<J
 }
 
 fn refused(job: &JobResponse) -> Failure {
-    let status = status_name(job.status);
+    let status = job.status.name();
     let failure = Failure::new(Exit::Refused, format!("`{}` cannot be cancelled: it is {status}", job.job_id));
     if job.status == JobStatus::Running {
         return failure.hint("the service cancels only what has not begun; the job's time-out ends it");

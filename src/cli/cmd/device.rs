@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 
 use self::lines::Lines;
 use crate::auth::{DeviceProof, ServiceConnectionString, parse_device};
-use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
 use crate::cli::hub_target::{HubArgs, failure, variable};
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::secret_arg::SecretArg;
 use crate::cli::signals::StopSignals;

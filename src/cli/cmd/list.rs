@@ -2,13 +2,13 @@
 
 use clap::ValueEnum;
 
-use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, failure};
+use crate::cli::json_line::to_json_line;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::table;
-use crate::cli::words::{status_name, to_json_line, type_name};
 use crate::model::{JobResponse, JobStatistics, JobStatus, JobType};
 
 /// What `list` takes.
@@ -99,8 +99,8 @@ fn row(job: &JobResponse) -> Vec<String> {
     };
     vec![
         job.job_id.clone(),
-        type_name(job.job_type).to_owned(),
-        status_name(job.status).to_owned(),
+        job.job_type.name().to_owned(),
+        job.status.name().to_owned(),
         table::time(job.start_time),
         table::time(job.end_time),
         count(|statistics| statistics.succeeded_count),

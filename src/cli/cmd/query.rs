@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, failure};
+use crate::cli::json_line::to_json_line;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::table;
-use crate::cli::words::to_json_line;
 use crate::client::HubClient;
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::query::{ItemType, Query, QueryError, parse};

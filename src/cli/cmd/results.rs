@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::cli::args::OutputFormat;
 use crate::cli::cmd::status::known_job;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, failure};
+use crate::cli::json_line::to_json_line;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::table;
-use crate::cli::words::{device_status_name, to_json_line};
 use crate::client::{HubClient, QueryPage, device_jobs_query};
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::model::{DeviceJob, JobResponse, JobStatus};
@@ -130,7 +130,7 @@ fn row_cells(row: &DeviceJob) -> Vec<String> {
     };
     vec![
         device,
-        device_status_name(row.status).to_owned(),
+        row.status.name().to_owned(),
         answer.map_or_else(|| "-".to_owned(), |answer| answer.status.to_string()),
         table::time(row.last_updated_date_time_utc),
         detail,

@@ -1,12 +1,12 @@
 //! `iotjob status ID`: where a job stands.
 
-use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, job_failure, unknown_job};
+use crate::cli::json_line::to_json_line;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::table;
-use crate::cli::words::{status_name, to_json_line, type_name};
 use crate::client::HubClient;
 use crate::model::{JobResponse, JobStatus};
 
@@ -49,8 +49,8 @@ pub(super) async fn known_job(client: &HubClient, id: &str) -> Result<JobRespons
 fn describe(job: &JobResponse) -> String {
     let mut lines = vec![
         ("job", job.job_id.clone()),
-        ("type", type_name(job.job_type).to_owned()),
-        ("status", status_name(job.status).to_owned()),
+        ("type", job.job_type.name().to_owned()),
+        ("status", job.status.name().to_owned()),
     ];
     if let Some(condition) = &job.query_condition {
         lines.push(("condition", condition.clone()));

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::cli::args::OutputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems::{self, counted};
 use crate::manifest::{self, LoadError, Loaded, Severity};

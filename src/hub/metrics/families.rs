@@ -193,7 +193,7 @@ impl Metrics {
             self.0.devices.get_or_create(&Status { status }).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         for (status, count) in jobs {
-            self.0.jobs.get_or_create(&Status { status: name(*status) }).set(*count);
+            self.0.jobs.get_or_create(&Status { status: status.name() }).set(*count);
         }
         let mut out = String::new();
         text::encode(&mut out, &self.0.registry)?;
@@ -210,18 +210,6 @@ pub(super) const STATUSES: [JobStatus; 6] = [
     JobStatus::Failed,
     JobStatus::Cancelled,
 ];
-
-fn name(status: JobStatus) -> &'static str {
-    match status {
-        JobStatus::Queued => "queued",
-        JobStatus::Scheduled => "scheduled",
-        JobStatus::Running => "running",
-        JobStatus::Completed => "completed",
-        JobStatus::Failed => "failed",
-        JobStatus::Cancelled => "cancelled",
-        JobStatus::Unknown => "unknown",
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::cli::args::OutputFormat;
+use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::device::{DesiredOrigin, DeviceConfig, DeviceEvent, DeviceEventKind, LossReason};
 use crate::model::{Clock, TwinId};
@@ -178,7 +178,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::args::{ColorChoice, GlobalArgs};
+    use crate::cli::global_args::{ColorChoice, GlobalArgs};
 
     fn event(kind: DeviceEventKind) -> DeviceEvent {
         DeviceEvent { id: Arc::new(TwinId::device("door".parse().unwrap())), kind }
