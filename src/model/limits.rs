@@ -190,6 +190,8 @@ pub const ENGINE_QUEUE_MAX: usize = 4_096;
 pub const ENGINE_BATCH_MAX: usize = 1_024;
 /// Timers of the hub's engine that fire within one commit (ours).
 pub const ENGINE_TIMERS_MAX: usize = 1_024;
+/// Steps of jobs that share one commit of the hub while nobody else asks for anything (ours).
+pub const ENGINE_STEPS_MAX: usize = 8;
 /// Longest sleep of the hub's engine while a timer runs, in seconds (ours: the time of day may jump).
 pub const ENGINE_SLEEP_S_MAX: u64 = 1;
 /// Pages of its database file that the hub keeps in memory, in bytes (ours: the system caches the file as well).

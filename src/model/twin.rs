@@ -88,7 +88,13 @@ impl Twin {
     /// The etag as text: base64 of an 8-byte big-endian counter (REST.md 1.4).
     #[must_use]
     pub fn etag_text(&self) -> String {
-        data_encoding::BASE64.encode(&self.etag.to_be_bytes())
+        Self::etag_text_of(self.etag)
+    }
+
+    /// As [`Self::etag_text`], of a counter alone.
+    #[must_use]
+    pub fn etag_text_of(etag: u64) -> String {
+        data_encoding::BASE64.encode(&etag.to_be_bytes())
     }
 
     /// Merges a back-end patch. Each section named counts as one write, also when nothing changes.

@@ -47,6 +47,12 @@ impl Query {
         self.filter.as_ref().is_none_or(|filter| passes(filter, row))
     }
 
+    /// Whether it has a WHERE clause.
+    #[must_use]
+    pub fn filters(&self) -> bool {
+        self.filter.is_some()
+    }
+
     /// Whether the answer is made of whole rows, so that projecting them would only copy them.
     #[must_use]
     pub fn selects_everything(&self) -> bool {

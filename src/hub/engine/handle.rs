@@ -62,8 +62,9 @@ impl EngineHandle {
         let clock = options.clock.clone();
         // One place more than there are callers: it is for the order to stop.
         let (queue, orders) = std::sync::mpsc::sync_channel(ENGINE_QUEUE_MAX + 1);
-        let ended = start_writer(store.clone(), options, orders)?;
-        Ok(Self { store, clock, queue, room: Arc::new(Semaphore::new(ENGINE_QUEUE_MAX)), ended })
+        let room = Arc::new(Semaphore::new(ENGINE_QUEUE_MAX));
+        let ended = start_writer(store.clone(), options, (orders, Arc::clone(&room)))?;
+        Ok(Self { store, clock, queue, room, ended })
     }
 
     async fn order(&self, order: Order) -> Result<(), HubError> {

@@ -139,6 +139,9 @@ impl Engine {
                 let Some(job) = self.jobs.remove(id) else {
                     return Err(HubError::new(ErrorCode::JobNotFound, id.as_str()).into());
                 };
+                if matches!(job.phase, Phase::Evaluating(_)) {
+                    turn.tables.remove_rows(id, usize::MAX)?;
+                }
                 let ended = self.end_job(job, JobStatus::Cancelled, turn)?;
                 Ok(Reply::Job(Box::new(ended.response())))
             }

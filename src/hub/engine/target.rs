@@ -5,22 +5,30 @@ use std::ops::ControlFlow;
 use super::job::{ActiveJob, Next, Phase};
 use super::timer::Timer;
 use super::{Engine, Turn};
-use crate::hub::store::{RowRecord, StoreError, TwinCollection, WriteTables};
+use crate::hub::store::{Parts, RowRecord, StoreError, TwinCollection, TwinScan, WriteTables};
 use crate::model::limits::JOB_STEP_MAX;
 use crate::model::{DeviceJobStatus, JobStatistics, JobStatus, TwinId};
 use crate::query::{Collection, Condition, KeyRange, Strictness, parse_condition_with};
 
 /// The search for a job's targets, as far as it got.
 ///
-/// Each twin is judged once, at one moment, in id order; rows are made when all have been, in one transaction.
-/// A restart in between begins the search anew.
+/// Each twin is judged once, in id order, and gets its row in the same transaction; the job runs when all have been.
+/// A restart in between begins the search anew, and rows of the search before it go first.
 #[derive(Debug)]
 pub(super) struct Evaluation {
     condition: Condition,
     collection: TwinCollection,
     range: KeyRange,
     after: Option<TwinId>,
-    found: Vec<TwinId>,
+    former: FormerRows,
+    targets: u64,
+}
+
+/// Whether a search that a crash cut off may have left rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FormerRows {
+    MayBe,
+    Gone,
 }
 
 impl Evaluation {
@@ -40,7 +48,7 @@ impl Evaluation {
             }
         };
         let range = condition.key_range();
-        Ok(Self { condition, collection, range, after: None, found: Vec::new() })
+        Ok(Self { condition, collection, range, after: None, former: FormerRows::MayBe, targets: 0 })
     }
 }
 
@@ -52,25 +60,27 @@ enum Search {
 }
 
 impl Evaluation {
-    /// Judges some more twins.
-    fn go_on(&mut self, tables: &WriteTables<'_>) -> Result<Search, StoreError> {
+    /// Judges some more twins and gives those that are targets.
+    fn go_on(&mut self, tables: &WriteTables<'_>) -> Result<(Vec<TwinId>, Search), StoreError> {
         if self.condition.is_everything() { self.take_some(tables) } else { self.judge_some(tables) }
     }
 
     /// A condition that everybody fulfils needs no documents.
-    fn take_some(&mut self, tables: &WriteTables<'_>) -> Result<Search, StoreError> {
+    fn take_some(&mut self, tables: &WriteTables<'_>) -> Result<(Vec<TwinId>, Search), StoreError> {
         let ids = tables.twins_after(self.collection, self.after.as_ref(), JOB_STEP_MAX)?;
         let search = if ids.len() < JOB_STEP_MAX { Search::IsOver } else { Search::GoesOn };
         self.after = ids.last().cloned();
-        self.found.extend(ids);
-        Ok(search)
+        Ok((ids, search))
     }
 
-    fn judge_some(&mut self, tables: &WriteTables<'_>) -> Result<Search, StoreError> {
-        let Self { condition, collection, range, after, found } = self;
+    fn judge_some(&mut self, tables: &WriteTables<'_>) -> Result<(Vec<TwinId>, Search), StoreError> {
+        let Self { condition, collection, range, after, .. } = self;
+        let mut found = Vec::new();
         let mut judged = 0;
         let mut last = None;
-        tables.scan_twins(*collection, range, after.as_ref(), &mut |id, document| {
+        let shows = Parts::of(&condition.filter_reads());
+        let scan = TwinScan { collection: *collection, range, after: after.as_ref(), filter: None, shows };
+        tables.scan_twins(&scan, &mut |id, document| {
             if condition.matches(&document) {
                 found.push(id.clone());
             }
@@ -81,39 +91,45 @@ impl Evaluation {
             last = Some(id.clone());
             ControlFlow::Break(())
         })?;
-        if last.is_none() {
-            return Ok(Search::IsOver);
-        }
+        let search = if last.is_none() { Search::IsOver } else { Search::GoesOn };
         *after = last;
-        Ok(Search::GoesOn)
+        Ok((found, search))
     }
 }
 
 impl Engine {
-    /// Judges some more twins; after the last, makes the rows and lets the job run.
+    /// Judges some more twins and makes the rows of those that are targets; after the last, lets the job run.
     pub(super) fn evaluate(&mut self, job: &mut ActiveJob, turn: &mut Turn<'_, '_>) -> Result<Next, StoreError> {
+        let id = job.record.request.job_id.clone();
         let Phase::Evaluating(evaluation) = &mut job.phase else { return Ok(Next::Again) };
-        if evaluation.go_on(turn.tables)? == Search::IsOver {
-            let targets = std::mem::take(&mut evaluation.found);
-            self.run_job(job, &targets, turn)?;
+        if evaluation.former == FormerRows::MayBe {
+            if turn.tables.remove_rows(&id, JOB_STEP_MAX)? < JOB_STEP_MAX {
+                evaluation.former = FormerRows::Gone;
+                job.record.rows_created = Some(turn.now.into());
+                self.unsaved_jobs.insert(id);
+            }
+            return Ok(Next::Again);
+        }
+        let (targets, search) = evaluation.go_on(turn.tables)?;
+        let row = RowRecord { status: DeviceJobStatus::Pending, updated: turn.now.into(), response: None, error: None };
+        for target in &targets {
+            turn.tables.put_row(&id, target, &row)?;
+        }
+        evaluation.targets += targets.len() as u64;
+        if search == Search::IsOver {
+            let count = evaluation.targets;
+            self.run_job(job, count);
         }
         Ok(Next::Again)
     }
 
-    fn run_job(&mut self, job: &mut ActiveJob, targets: &[TwinId], turn: &mut Turn<'_, '_>) -> Result<(), StoreError> {
+    fn run_job(&mut self, job: &mut ActiveJob, targets: u64) {
         let id = job.record.request.job_id.clone();
-        let row = RowRecord { status: DeviceJobStatus::Pending, updated: turn.now.into(), response: None, error: None };
-        for target in targets {
-            turn.tables.put_row(&id, target, &row)?;
-        }
-        let count = targets.len() as u64;
         job.record.status = JobStatus::Running;
-        job.record.rows_created = Some(turn.now.into());
         job.record.statistics =
-            Some(JobStatistics { device_count: count, pending_count: count, ..JobStatistics::default() });
+            Some(JobStatistics { device_count: targets, pending_count: targets, ..JobStatistics::default() });
         job.phase = Phase::Dispatching(None);
         self.timers.arm(job.record.deadline(), Timer::Deadline(id.clone()));
         self.unsaved_jobs.insert(id);
-        Ok(())
     }
 }

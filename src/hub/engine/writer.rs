@@ -2,11 +2,12 @@
 //! replies, notices and completions go.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{Applied, Command, Completion, Effects, Reply, Ticket};
 use super::{Engine, EngineOptions};
@@ -15,7 +16,7 @@ use crate::hub::metrics::{Batch, Metrics};
 use crate::hub::notice::{ConnectionId, Notice};
 use crate::hub::store::{Store, StoreError, Touched, WriteTables};
 use crate::model::Clock;
-use crate::model::limits::{ENGINE_BATCH_MAX, ENGINE_SLEEP_S_MAX};
+use crate::model::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX, ENGINE_SLEEP_S_MAX, ENGINE_STEPS_MAX};
 
 type ReplySender = oneshot::Sender<Result<Reply, HubError>>;
 
@@ -55,6 +56,8 @@ struct Writer {
     metrics: Metrics,
     engine: Engine,
     orders: Receiver<Envelope>,
+    /// The places of orders that wait, and of those under way.
+    room: Arc<Semaphore>,
     mailboxes: HashMap<ConnectionId, mpsc::Sender<Box<Notice>>>,
     callers: HashMap<Ticket, ReplySender>,
     wakers: Vec<oneshot::Sender<()>>,
@@ -88,7 +91,7 @@ struct Answer {
 pub(super) fn start_writer(
     store: Store,
     options: EngineOptions,
-    orders: Receiver<Envelope>,
+    (orders, room): (Receiver<Envelope>, Arc<Semaphore>),
 ) -> Result<watch::Receiver<()>, StoreError> {
     let batch = store.begin()?;
     let engine =
@@ -100,6 +103,7 @@ pub(super) fn start_writer(
         metrics: options.metrics,
         engine,
         orders,
+        room,
         mailboxes: HashMap::new(),
         callers: HashMap::new(),
         wakers: Vec::new(),
@@ -191,7 +195,7 @@ impl Writer {
                 for envelope in orders {
                     self.carry_out_one(envelope, &mut tables, now, &mut outbox)?;
                 }
-                outbox.add(self.engine.advance(&mut tables, now)?);
+                self.advance(&mut tables, now, &mut outbox)?;
                 self.engine.flush(&mut tables)?;
                 tables.touched()
             };
@@ -210,6 +214,18 @@ impl Writer {
             for waker in self.wakers.drain(..) {
                 // Who gave up waiting needs no word.
                 let _ = waker.send(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets jobs go on, by a few steps while nobody else asks for anything: a commit costs more than a step.
+    fn advance(&mut self, tables: &mut WriteTables<'_>, now: Timestamp, outbox: &mut Outbox) -> Result<(), StoreError> {
+        for _ in 0..ENGINE_STEPS_MAX {
+            outbox.add(self.engine.advance(tables, now)?);
+            let waiting = ENGINE_QUEUE_MAX.saturating_sub(self.room.available_permits() + outbox.answers.len());
+            if waiting > 0 || !self.engine.has_work(now) {
+                break;
             }
         }
         Ok(())

@@ -79,9 +79,6 @@ fn matches(snapshot: &Snapshot, query: &Query, start: Option<Continuation>, aske
     }
     let (mut last, mut more) = (None, false);
     walk(snapshot, query, after.as_ref(), &mut |place, row| {
-        if !query.matches(&row) {
-            return ControlFlow::Continue(());
-        }
         if page.rows.len() == most {
             more = true;
             return ControlFlow::Break(());
@@ -108,16 +105,11 @@ fn groups(snapshot: &Snapshot, query: &Query, start: Option<Continuation>, asked
     };
     let mut aggregator = Aggregator::new(query);
     let mut refused = None;
-    walk(snapshot, query, None, &mut |_, row| {
-        if !query.matches(&row) {
-            return ControlFlow::Continue(());
-        }
-        match aggregator.add(&row) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                refused = Some(error);
-                ControlFlow::Break(())
-            }
+    walk(snapshot, query, None, &mut |_, row| match aggregator.add(&row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            refused = Some(error);
+            ControlFlow::Break(())
         }
     })?;
     if let Some(error) = refused {

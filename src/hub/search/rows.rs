@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::continuation::{InvalidContinuation, Place, Position};
 use super::page::SearchError;
-use crate::hub::store::{RowKey, Snapshot, TwinCollection};
-use crate::model::{JobId, TwinId};
+use crate::hub::store::{Parts, RowKey, Snapshot, TwinCollection, TwinFilter, TwinScan};
+use crate::model::JobId;
 use crate::query::{Collection, KeyRange, Query};
 
 /// Is shown a row with its place and says whether to go on.
 type Visit<'v> = &'v mut dyn FnMut(Place<'_>, Value) -> ControlFlow<()>;
 
-/// Shows the rows after a position that can match; the filter is the visitor's business.
+/// Shows the rows after a position that match, of a twin what the answer is made of.
 pub(super) fn walk(
     snapshot: &Snapshot,
     query: &Query,
@@ -23,7 +23,9 @@ pub(super) fn walk(
     match query.collection() {
         Collection::Devices => walk_twins(snapshot, TwinCollection::Devices, query, after, visit),
         Collection::Modules => walk_twins(snapshot, TwinCollection::Modules, query, after, visit),
-        Collection::Jobs => walk_jobs(snapshot, &query.job_range(), after, visit),
+        Collection::Jobs => walk_jobs(snapshot, &query.job_range(), after, &mut |place, row| {
+            if query.matches(&row) { visit(place, row) } else { ControlFlow::Continue(()) }
+        }),
     }
 }
 
@@ -39,8 +41,16 @@ fn walk_twins(
         Some(Position::Twin(id)) => Some(id),
         Some(Position::Row(..) | Position::Group) => return Err(InvalidContinuation::Damaged.into()),
     };
-    let mut show = |id: &TwinId, document| visit(Place::Twin(id), document);
-    Ok(snapshot.scan_twins(collection, &query.key_range(), after, &mut show)?)
+    let reads = query.filter_reads();
+    let filter = TwinFilter { reads: Parts::of(&reads), passes: &|row| query.matches(row) };
+    let scan = TwinScan {
+        collection,
+        range: &query.key_range(),
+        after,
+        filter: query.filters().then_some(filter),
+        shows: Parts::of(&query.answer_reads()),
+    };
+    Ok(snapshot.scan_twins(&scan, &mut |id, document| visit(Place::Twin(id), document))?)
 }
 
 fn walk_jobs(

@@ -2,49 +2,84 @@
 
 use serde_json::{Value, json};
 
-use super::Presence;
+use super::parts::Parts;
+use super::stored_twin::StoredTwin;
+use super::{PresenceBoard, StoreError};
 use crate::hub::registry::{Authentication, Identity};
-use crate::model::{AuthenticationType, JsonObject, Twin, X509Thumbprints};
+use crate::model::{AuthenticationType, JsonObject, TwinId, X509Thumbprints};
 
-/// Puts the whole document together; members that are null or empty in the service's are left out as there.
-#[must_use]
-pub fn twin_document(identity: &Identity, twin: &Twin, presence: &Presence) -> Value {
-    let (authentication, thumbprints) = authentication(&identity.authentication);
+/// What a twin document is made of.
+pub(super) struct Ingredients<'a> {
+    /// Whose it is.
+    pub(super) id: &'a TwinId,
+    /// What the registry knows, when `parts` asks for it.
+    pub(super) identity: Option<&'a Identity>,
+    /// The content.
+    pub(super) twin: &'a StoredTwin<'a>,
+    /// The connections.
+    pub(super) presence: &'a PresenceBoard,
+}
+
+/// Puts those parts of a document together, in the service's order; members that are null or empty in the service's
+/// are left out as there.
+pub(super) fn twin_document(from: &Ingredients<'_>, parts: Parts) -> Result<Value, StoreError> {
     let mut document = JsonObject::new();
     let mut put = |key: &str, value: Value| {
         document.insert(key.to_owned(), value);
     };
-    put("deviceId", json!(identity.id.device));
-    if let Some(module) = &identity.id.module {
-        put("moduleId", json!(module));
+    if parts.has(Parts::IDS) {
+        put("deviceId", json!(from.id.device));
+        if let Some(module) = &from.id.module {
+            put("moduleId", json!(module));
+        }
     }
-    put("etag", twin.etag_text().into());
-    put("deviceEtag", identity.etag_text().into());
-    put("status", json!(identity.status));
-    if let Some(reason) = &identity.status_reason {
-        put("statusReason", json!(reason));
+    let head = parts.has(Parts::HEAD).then(|| from.twin.head());
+    if let Some((etag, _)) = &head {
+        put("etag", json!(etag));
     }
-    put("statusUpdateTime", json!(identity.status_updated));
-    put("connectionState", json!(presence.state));
-    put("lastActivityTime", json!(presence.last_activity));
-    put("cloudToDeviceMessageCount", 0.into());
-    put("authenticationType", json!(authentication));
-    put("x509Thumbprint", json!(thumbprints));
-    // conformance-deviation: REST.md 6.2: modelId is there and empty whatever the api-version and the device say
-    put("modelId", "".into());
-    put("version", twin.version.into());
-    if !twin.tags.is_empty() {
-        put("tags", Value::Object(twin.tags.clone()));
+    if let Some(identity) = from.identity {
+        put("deviceEtag", identity.etag_text().into());
+        put("status", json!(identity.status));
+        if let Some(reason) = &identity.status_reason {
+            put("statusReason", json!(reason));
+        }
+        put("statusUpdateTime", json!(identity.status_updated));
     }
-    put("properties", json!({"desired": twin.desired.document(), "reported": twin.reported.document()}));
-    put("capabilities", json!({"iotEdge": identity.iot_edge}));
-    if let Some(scope) = &identity.device_scope {
-        put("deviceScope", json!(scope));
+    if parts.has(Parts::PRESENCE) {
+        let presence = from.presence.get(from.id);
+        put("connectionState", json!(presence.state));
+        put("lastActivityTime", json!(presence.last_activity));
     }
-    if !identity.parent_scopes.is_empty() {
-        put("parentScopes", json!(identity.parent_scopes));
+    if let Some(identity) = from.identity {
+        let (authentication, thumbprints) = authentication(&identity.authentication);
+        put("cloudToDeviceMessageCount", 0.into());
+        put("authenticationType", json!(authentication));
+        put("x509Thumbprint", json!(thumbprints));
+        // conformance-deviation: REST.md 6.2: modelId is there and empty whatever the api-version and the device say
+        put("modelId", "".into());
     }
-    Value::Object(document)
+    if let Some((_, version)) = head {
+        put("version", version.into());
+    }
+    if parts.has(Parts::TAGS) {
+        let tags = from.twin.tags()?;
+        if !tags.is_empty() {
+            put("tags", Value::Object(tags));
+        }
+    }
+    if let Some(properties) = from.twin.properties(parts)? {
+        put("properties", properties);
+    }
+    if let Some(identity) = from.identity {
+        put("capabilities", json!({"iotEdge": identity.iot_edge}));
+        if let Some(scope) = &identity.device_scope {
+            put("deviceScope", json!(scope));
+        }
+        if !identity.parent_scopes.is_empty() {
+            put("parentScopes", json!(identity.parent_scopes));
+        }
+    }
+    Ok(Value::Object(document))
 }
 
 fn authentication(authentication: &Authentication) -> (AuthenticationType, X509Thumbprints) {

@@ -5,21 +5,23 @@
 
 mod document;
 mod error;
+mod parts;
 mod past;
 mod presence;
 mod read;
 mod record;
 mod schema;
 mod snapshot;
+mod stored_twin;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use document::twin_document;
 pub use error::StoreError;
+pub use parts::Parts;
 pub use past::Past;
 pub use presence::{Presence, PresenceBoard};
-pub use read::TwinCollection;
+pub use read::{TwinCollection, TwinFilter, TwinScan, TwinVisitor};
 pub use record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
 pub use snapshot::{Counts, IdentityScope, RowKey, Snapshot};
 pub use tables::{Touched, WriteTables};

@@ -9,15 +9,11 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::document::twin_document;
-use super::read::{RecordTable, TwinTables, decode};
+use super::read::{IdentityRecord, RecordTable, TwinRow, TwinScan, TwinTables, TwinVisitor};
+use super::schema::twin_key;
 use super::{StoreError, TwinCollection};
-use crate::hub::registry::Identity;
 use crate::model::limits::PAST_BYTES_MAX;
-use crate::model::{Clock, Twin, TwinId};
-use crate::query::KeyRange;
+use crate::model::{Clock, TwinId};
 
 /// What a twin was made of, as it was stored.
 #[derive(Debug, PartialEq, Eq)]
@@ -139,30 +135,21 @@ impl View<'_> {
 pub(super) struct PastScan<'s, 'a, T> {
     pub(super) tables: &'s TwinTables<'a, T>,
     pub(super) past: &'s Past,
-    pub(super) collection: TwinCollection,
-    pub(super) range: &'s KeyRange,
+    pub(super) scan: &'s TwinScan<'s>,
 }
 
 impl<T: RecordTable> PastScan<'_, '_, T> {
     /// Walks as [`TwinTables::scan`] does.
-    pub(super) fn walk(
-        &self,
-        after: Option<&TwinId>,
-        visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn walk(&self, visit: TwinVisitor<'_>) -> Result<(), StoreError> {
         let view = self.past.view();
-        let mut last = after.cloned();
-        let mut outcome = Ok(ControlFlow::Continue(()));
-        self.tables.scan(self.collection, self.range, after, &mut |id, present| {
-            outcome = self.step(&view, last.as_ref(), id, present, visit);
-            last = Some(id.clone());
-            if matches!(outcome, Ok(ControlFlow::Continue(()))) {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+        let mut last = self.scan.after.cloned();
+        let flow = self.tables.rows(self.scan, &mut |row| {
+            let id = row.id()?;
+            let flow = self.step(&view, last.as_ref(), (&id, row), visit)?;
+            last = Some(id);
+            Ok(flow)
         })?;
-        if outcome?.is_break() {
+        if flow.is_break() {
             return Ok(());
         }
         self.show_deleted(&view, last.as_ref(), None, visit).map(drop)
@@ -173,16 +160,15 @@ impl<T: RecordTable> PastScan<'_, '_, T> {
         &self,
         view: &View<'_>,
         last: Option<&TwinId>,
-        id: &TwinId,
-        present: Value,
-        visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
+        (id, present): (&TwinId, &TwinRow<'_, T>),
+        visit: TwinVisitor<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
         if self.show_deleted(view, last, Some(id), visit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
         match view.of(id) {
-            None => Ok(visit(id, present)),
-            Some(Some(before)) => Ok(visit(id, self.document(id, &before)?)),
+            None => self.scan.judge(present, visit),
+            Some(Some(before)) => self.judge_past(id, &before, visit),
             // Created, and the index has not heard of it.
             Some(None) => Ok(ControlFlow::Continue(())),
         }
@@ -194,13 +180,13 @@ impl<T: RecordTable> PastScan<'_, '_, T> {
         view: &View<'_>,
         last: Option<&TwinId>,
         below: Option<&TwinId>,
-        visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
+        visit: TwinVisitor<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
-        let of_modules = self.collection == TwinCollection::Modules;
-        let wanted = |id: &TwinId| id.module.is_some() == of_modules && self.range.contains(id.device.as_str());
+        let of_modules = self.scan.collection == TwinCollection::Modules;
+        let wanted = |id: &TwinId| id.module.is_some() == of_modules && self.scan.range.contains(id.device.as_str());
         let mut last = last.cloned();
         while let Some((id, twin)) = view.next(last.as_ref(), below, wanted) {
-            if visit(&id, self.document(&id, &twin)?).is_break() {
+            if self.judge_past(&id, &twin, visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             last = Some(id);
@@ -208,11 +194,14 @@ impl<T: RecordTable> PastScan<'_, '_, T> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn document(&self, id: &TwinId, past: &PastTwin) -> Result<Value, StoreError> {
-        let key = super::schema::twin_key(id);
-        let identity: Identity = decode("identities", &key, &past.identity)?;
-        let twin: Twin = decode("twins", &key, &past.twin)?;
-        Ok(twin_document(&identity, &twin, &self.tables.presence.get(id)))
+    fn judge_past(&self, id: &TwinId, past: &PastTwin, visit: TwinVisitor<'_>) -> Result<ControlFlow<()>, StoreError> {
+        let row = TwinRow {
+            key: &twin_key(id),
+            twin: &past.twin,
+            identity: IdentityRecord::<T>::Bytes(&past.identity),
+            presence: self.tables.presence,
+        };
+        self.scan.judge(&row, visit)
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) const SESSIONS: Records = TableDefinition::new("sessions");
 pub(super) const META: Records = TableDefinition::new("meta");
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 /// Key of the format's number in [`META`].
 pub(super) const META_FORMAT: &str = "format";
 /// Key of the device counts in [`META`].

@@ -7,16 +7,15 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use serde_json::Value;
 
 use super::past::{Past, PastScan};
-use super::read::{TwinTables, decode, record};
+use super::read::{TwinScan, TwinTables, TwinVisitor, decode, record, twin};
 use super::record::{DeviceCounts, JobRecord, RowRecord};
 use super::schema::{
     IDENTITIES, JOBS, META, META_COUNTS, ROWS, TWINS, is_module_key, modules_range, parse_row_key, row_key, rows_range,
     twin_key,
 };
-use super::{Presence, PresenceBoard, StoreError, TwinCollection};
+use super::{Presence, PresenceBoard, StoreError};
 use crate::hub::registry::Identity;
 use crate::model::{DeviceId, JobId, JobResponse, Twin, TwinId};
-use crate::query::KeyRange;
 
 /// Which identities a list shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +139,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::identity`].
     pub fn twin(&self, id: &TwinId) -> Result<Option<Twin>, StoreError> {
-        record(&self.twins, "twins", &twin_key(id))
+        twin(&self.twins, &twin_key(id))
     }
 
     /// The whole twin as a GET and queries show it (REST.md 6.2).
@@ -151,21 +150,14 @@ impl Snapshot {
         self.twin_tables().document(id)
     }
 
-    /// Walks twin documents in id order while `visit` says so; `range` bounds the device id. With a query lag they are
-    /// those of back then.
+    /// Walks the twins of a scan in id order while `visit` says so. With a query lag they are those of back then.
     ///
     /// # Errors
     /// As [`Self::identity`].
-    pub fn scan_twins(
-        &self,
-        collection: TwinCollection,
-        range: &KeyRange,
-        after: Option<&TwinId>,
-        visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    pub fn scan_twins(&self, scan: &TwinScan<'_>, visit: TwinVisitor<'_>) -> Result<(), StoreError> {
         match &self.past {
-            None => self.twin_tables().scan(collection, range, after, visit),
-            Some(past) => PastScan { tables: &self.twin_tables(), past, collection, range }.walk(after, visit),
+            None => self.twin_tables().scan(scan, visit),
+            Some(past) => PastScan { tables: &self.twin_tables(), past, scan }.walk(visit),
         }
     }
 

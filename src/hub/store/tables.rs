@@ -1,22 +1,22 @@
 //! The engine's view of the database inside one write transaction.
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 use redb::{ReadableTable, Table};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::past::{Past, PastScan, PastTwin};
-use super::read::{TwinTables, decode, encode, record};
+use super::read::{TwinScan, TwinTables, TwinVisitor, decode, encode, record};
 use super::record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
 use super::schema::{
     IDENTITIES, JOBS, META, META_COUNTS, META_STARTS, ROWS, SESSIONS, TWINS, modules_range, parse_row_key,
     parse_twin_key, row_key, rows_range, twin_key,
 };
+use super::stored_twin::encode_twin;
 use super::{PresenceBoard, StoreError, TwinCollection};
 use crate::hub::registry::Identity;
 use crate::model::{DeviceId, JobId, Twin, TwinId};
-use crate::query::KeyRange;
 
 type RecordWriter<'t> = Table<'t, &'static str, &'static [u8]>;
 
@@ -137,7 +137,7 @@ impl<'t> WriteTables<'t> {
     /// # Errors
     /// As [`Self::identity`].
     pub fn twin(&self, id: &TwinId) -> Result<Option<Twin>, StoreError> {
-        record(&self.twins, "twins", &twin_key(id))
+        super::read::twin(&self.twins, &twin_key(id))
     }
 
     /// Writes a twin.
@@ -147,7 +147,10 @@ impl<'t> WriteTables<'t> {
     pub fn put_twin(&mut self, id: &TwinId, twin: &Twin) -> Result<(), StoreError> {
         let key = twin_key(id);
         self.keep_past(id, &key)?;
-        put(&mut self.twins, &mut self.touched, "twins", &key, twin)
+        let bytes = encode_twin(&key, twin)?;
+        self.touched = Touched::Yes;
+        self.twins.insert(key.as_str(), bytes.as_slice())?;
+        Ok(())
     }
 
     /// The whole document of a twin, as written so far.
@@ -162,16 +165,10 @@ impl<'t> WriteTables<'t> {
     ///
     /// # Errors
     /// As [`Self::identity`].
-    pub fn scan_twins(
-        &self,
-        collection: TwinCollection,
-        range: &KeyRange,
-        after: Option<&TwinId>,
-        visit: &mut dyn FnMut(&TwinId, Value) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    pub fn scan_twins(&self, scan: &TwinScan<'_>, visit: TwinVisitor<'_>) -> Result<(), StoreError> {
         match self.past {
-            None => self.twin_tables().scan(collection, range, after, visit),
-            Some(past) => PastScan { tables: &self.twin_tables(), past, collection, range }.walk(after, visit),
+            None => self.twin_tables().scan(scan, visit),
+            Some(past) => PastScan { tables: &self.twin_tables(), past, scan }.walk(visit),
         }
     }
 
@@ -244,6 +241,23 @@ impl<'t> WriteTables<'t> {
         self.rows.retain_in::<&str, _>(from.as_str()..below.as_str(), |_, _| false)?;
         self.jobs.remove(id.as_str())?;
         Ok(())
+    }
+
+    /// Removes the first rows of a job, at most `limit`, and gives how many there were.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn remove_rows(&mut self, id: &JobId, limit: usize) -> Result<usize, StoreError> {
+        let (from, below) = rows_range(id);
+        let mut keys = Vec::new();
+        for entry in self.rows.range::<&str>(from.as_str()..below.as_str())?.take(limit) {
+            keys.push(entry?.0.value().to_owned());
+        }
+        for key in &keys {
+            self.touched = Touched::Yes;
+            self.rows.remove(key.as_str())?;
+        }
+        Ok(keys.len())
     }
 
     /// One row of a job.

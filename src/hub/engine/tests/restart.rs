@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::rig::{Rig, START, draft, method_job, twin_job};
 use crate::hub::engine::Command;
+use crate::hub::registry::{IdentityDraft, IfMatch};
 use crate::hub::store::{Store, StoreError};
-use crate::model::JobStatus;
+use crate::model::{IdentityStatus, JobStatus};
 
 #[test]
 fn a_job_that_waited_for_its_start_starts() {
@@ -77,7 +78,7 @@ fn the_deadline_holds_across_a_restart() {
 /// Kills the engine after each possible number of steps of a twin job, in a file that is opened anew.
 #[test]
 fn a_twin_job_patches_each_twin_once_wherever_it_is_cut() {
-    for cut in 0..6 {
+    for cut in 0..8 {
         let dir = tempfile::tempdir().unwrap();
         let mut rig = Rig::on(Store::open(dir.path()).unwrap(), START);
         rig.apply_all((0..600).map(|n| Command::CreateIdentity(draft(&format!("d{n:04}")))));
@@ -95,9 +96,44 @@ fn a_twin_job_patches_each_twin_once_wherever_it_is_cut() {
             std::ops::ControlFlow::Continue(())
         };
         let all = crate::query::KeyRange::All;
-        rig.snapshot().scan_twins(crate::hub::store::TwinCollection::Devices, &all, None, visit).unwrap();
+        let devices = crate::hub::store::TwinCollection::Devices;
+        rig.snapshot().scan_twins(&crate::hub::store::TwinScan::whole(devices, &all, None), visit).unwrap();
         assert!(versions.len() == 600 && versions.iter().all(|version| version == 3), "cut after {cut} steps");
     }
+}
+
+/// The search for targets is cut off after each possible number of steps, and finds fewer of them afterwards.
+#[test]
+fn a_search_that_was_cut_off_leaves_no_row_of_who_is_no_target() {
+    for cut in 0..4 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = Rig::on(Store::open(dir.path()).unwrap(), START);
+        rig.apply_all((0..600).map(|n| Command::CreateIdentity(draft(&format!("d{n:04}")))));
+        rig.create_job(twin_job("j", "status = 'enabled'", json!({"tags": {"x": 1}}))).unwrap();
+        for _ in 0..cut {
+            rig.advance();
+        }
+        assert_eq!(rig.job("j").unwrap().status, JobStatus::Queued, "cut after {cut} steps");
+        drop(rig);
+        let mut rig = Rig::on(Store::open(dir.path()).unwrap(), START);
+        let disabled = |n: u32| IdentityDraft { status: IdentityStatus::Disabled, ..draft(&format!("d{n:04}")) };
+        rig.apply_all((0..550).map(|n| Command::ReplaceIdentity { draft: disabled(n), if_match: IfMatch::Any }));
+        rig.settle();
+        assert_eq!((rig.counts("j"), rig.outcomes("j").len()), ([50, 50, 0, 0, 0], 50), "cut after {cut} steps");
+    }
+}
+
+#[test]
+fn a_job_that_is_cancelled_in_its_search_has_no_rows() {
+    let mut rig = Rig::new();
+    rig.apply_all((0..600).map(|n| Command::CreateIdentity(draft(&format!("d{n:04}")))));
+    rig.create_job(twin_job("j", "*", json!({"tags": {"x": 1}}))).unwrap();
+    for _ in 0..3 {
+        rig.advance();
+    }
+    assert!(!rig.outcomes("j").is_empty(), "some rows are there");
+    assert_eq!(rig.cancel("j").unwrap().status, JobStatus::Cancelled);
+    assert_eq!(rig.outcomes("j").len(), 0);
 }
 
 #[test]

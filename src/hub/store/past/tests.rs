@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::hub::registry::Authentication;
+use crate::hub::registry::{Authentication, Identity};
 use crate::hub::store::{Snapshot, Store, WriteTables};
-use crate::model::{ConnectionState, IdentityStatus, WireTime};
+use crate::model::{ConnectionState, IdentityStatus, Twin, WireTime};
+use crate::query::KeyRange;
 
 const LAG_S: u64 = 10;
 const IDS: [&str; 6] = ["a", "a/m", "b", "ba", "c", "c/n"];
@@ -83,7 +84,7 @@ impl Rig {
             found.push((id.to_string(), twin["tags"]["wave"].as_u64().unwrap()));
             ControlFlow::Continue(())
         };
-        self.snapshot().scan_twins(collection, range, after.map(id).as_ref(), visit).unwrap();
+        self.snapshot().scan_twins(&TwinScan::whole(collection, range, after.map(id).as_ref()), visit).unwrap();
         found
     }
 
@@ -130,7 +131,7 @@ fn a_scan_stops_where_it_is_told_to_also_at_a_deleted_twin() {
             last = Some(seen.to_string());
             if seen.to_string() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        rig.snapshot().scan_twins(TwinCollection::Devices, &KeyRange::All, None, visit).unwrap();
+        rig.snapshot().scan_twins(&TwinScan::whole(TwinCollection::Devices, &KeyRange::All, None), visit).unwrap();
         assert_eq!(last.as_deref(), Some(stop));
     }
 }
