@@ -88,11 +88,7 @@ impl Engine {
             tags: half.and_then(|twin| twin.tags.clone()).map(Into::into),
             desired: desired.map(Into::into),
         };
-        let patched = match turn.tables.twin(target)? {
-            None => Err(super::twin::not_found(target).into()),
-            Some(twin) => self.write_twin(target, twin, patch, turn),
-        };
-        let change = match patched {
+        let change = match self.write_twin(target, patch, turn) {
             Ok(()) => Move::Completed(None),
             Err(Fault::Refused(error)) => Move::Failed(error.code, error.message),
             Err(Fault::Store(error)) => return Err(error),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::job::{ActiveJob, Next, Phase};
 use super::timer::Timer;
 use super::{Engine, Turn};
-use crate::hub::store::{Parts, RowRecord, StoreError, TwinCollection, TwinScan, WriteTables};
+use crate::hub::store::{Portion, RowRecord, StoreError, TwinCollection, TwinScan, WriteTables};
 use crate::model::limits::JOB_STEP_MAX;
 use crate::model::{DeviceJobStatus, JobStatistics, JobStatus, TwinId};
 use crate::query::{Collection, Condition, KeyRange, Strictness, parse_condition_with};
@@ -78,8 +78,8 @@ impl Evaluation {
         let mut found = Vec::new();
         let mut judged = 0;
         let mut last = None;
-        let shows = Parts::of(&condition.filter_reads());
-        let scan = TwinScan { collection: *collection, range, after: after.as_ref(), filter: None, shows };
+        let shows = Portion::of(&condition.filter_reads());
+        let scan = TwinScan { collection: *collection, range, after: after.as_ref(), filter: None, shows: &shows };
         tables.scan_twins(&scan, &mut |id, document| {
             if condition.matches(&document) {
                 found.push(id.clone());

@@ -22,8 +22,8 @@ impl Engine {
         if_match: &IfMatch,
         turn: &mut Turn<'_, '_>,
     ) -> Result<Reply, Fault> {
-        let twin = existing(id, if_match, turn)?;
-        self.write_twin(id, twin, patch, turn)?;
+        existing(id, if_match, turn)?;
+        self.write_twin(id, patch, turn)?;
         document(id, turn)
     }
 
@@ -45,7 +45,7 @@ impl Engine {
             tags: Some(replacement(&twin.tags, section(content.tags)).into()),
             desired: Some(replacement(&twin.desired.values, section(content.desired)).into()),
         };
-        self.write_twin(id, twin, patch, turn)?;
+        self.write_twin(id, patch, turn)?;
         document(id, turn)
     }
 
@@ -62,14 +62,10 @@ impl Engine {
     /// Merges a patch into a twin, checks what came of it, stores it and tells the device.
     ///
     /// # Errors
-    /// `ArgumentInvalid` for a broken limit; nothing was changed then.
-    pub(super) fn write_twin(
-        &mut self,
-        id: &TwinId,
-        mut twin: Twin,
-        patch: TwinPatch,
-        turn: &mut Turn<'_, '_>,
-    ) -> Result<(), Fault> {
+    /// `DeviceNotFound`, and `ArgumentInvalid` for a broken limit; nothing was changed then.
+    pub(super) fn write_twin(&mut self, id: &TwinId, patch: TwinPatch, turn: &mut Turn<'_, '_>) -> Result<(), Fault> {
+        let mut patched = turn.tables.twin_to_patch(id, &patch)?.ok_or_else(|| not_found(id))?;
+        let twin = &mut patched.twin;
         let (patches_tags, patches_desired) = (patch.tags.is_some(), patch.desired.is_some());
         let patch = TwinPatch { tags: patch.tags, desired: patch.desired.map(without_service_keys_of) };
         let applied = twin.patch(patch, turn.now);
@@ -79,9 +75,9 @@ impl Engine {
         if patches_desired {
             check("properties.desired", desired_violations(&twin.desired.values))?;
         }
-        turn.tables.put_twin(id, &twin)?;
+        turn.tables.put_patched(id, &patched)?;
         if let (Some(patch), Some(connection)) = (applied, self.subscribed(id, Subscription::DesiredPatches)) {
-            let version = twin.desired.version;
+            let version = patched.twin.desired.version;
             self.effects.notices.push((connection, Notice::DesiredPatch { version, patch }));
         }
         Ok(())

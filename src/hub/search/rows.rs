@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::continuation::{InvalidContinuation, Place, Position};
 use super::page::SearchError;
-use crate::hub::store::{Parts, RowKey, Snapshot, TwinCollection, TwinFilter, TwinScan};
+use crate::hub::store::{Portion, RowKey, Snapshot, TwinCollection, TwinFilter, TwinScan};
 use crate::model::JobId;
 use crate::query::{Collection, KeyRange, Query};
 
@@ -41,14 +41,14 @@ fn walk_twins(
         Some(Position::Twin(id)) => Some(id),
         Some(Position::Row(..) | Position::Group) => return Err(InvalidContinuation::Damaged.into()),
     };
-    let reads = query.filter_reads();
-    let filter = TwinFilter { reads: Parts::of(&reads), passes: &|row| query.matches(row) };
+    let (reads, shows) = (Portion::of(&query.filter_reads()), Portion::of(&query.answer_reads()));
+    let filter = TwinFilter { reads: &reads, passes: &|row| query.matches(row) };
     let scan = TwinScan {
         collection,
         range: &query.key_range(),
         after,
         filter: query.filters().then_some(filter),
-        shows: Parts::of(&query.answer_reads()),
+        shows: &shows,
     };
     Ok(snapshot.scan_twins(&scan, &mut |id, document| visit(Place::Twin(id), document))?)
 }

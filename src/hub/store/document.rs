@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::parts::Parts;
+use super::parts::{Parts, Portion};
 use super::stored_twin::StoredTwin;
 use super::{PresenceBoard, StoreError};
 use crate::hub::registry::{Authentication, Identity};
@@ -10,9 +10,9 @@ use crate::model::{AuthenticationType, JsonObject, TwinId, X509Thumbprints};
 
 /// What a twin document is made of.
 pub(super) struct Ingredients<'a> {
-    /// Whose it is.
-    pub(super) id: &'a TwinId,
-    /// What the registry knows, when `parts` asks for it.
+    /// Whose it is, when the ids or the connection are asked for.
+    pub(super) id: Option<&'a TwinId>,
+    /// What the registry knows, when that is asked for.
     pub(super) identity: Option<&'a Identity>,
     /// The content.
     pub(super) twin: &'a StoredTwin<'a>,
@@ -20,16 +20,17 @@ pub(super) struct Ingredients<'a> {
     pub(super) presence: &'a PresenceBoard,
 }
 
-/// Puts those parts of a document together, in the service's order; members that are null or empty in the service's
+/// Puts that portion of a document together, in the service's order; members that are null or empty in the service's
 /// are left out as there.
-pub(super) fn twin_document(from: &Ingredients<'_>, parts: Parts) -> Result<Value, StoreError> {
+pub(super) fn twin_document(from: &Ingredients<'_>, portion: &Portion) -> Result<Value, StoreError> {
+    let parts = portion.parts;
     let mut document = JsonObject::new();
     let mut put = |key: &str, value: Value| {
         document.insert(key.to_owned(), value);
     };
-    if parts.has(Parts::IDS) {
-        put("deviceId", json!(from.id.device));
-        if let Some(module) = &from.id.module {
+    if let Some(id) = from.id.filter(|_| parts.has(Parts::IDS)) {
+        put("deviceId", json!(id.device));
+        if let Some(module) = &id.module {
             put("moduleId", json!(module));
         }
     }
@@ -45,8 +46,8 @@ pub(super) fn twin_document(from: &Ingredients<'_>, parts: Parts) -> Result<Valu
         }
         put("statusUpdateTime", json!(identity.status_updated));
     }
-    if parts.has(Parts::PRESENCE) {
-        let presence = from.presence.get(from.id);
+    if let Some(id) = from.id.filter(|_| parts.has(Parts::PRESENCE)) {
+        let presence = from.presence.get(id);
         put("connectionState", json!(presence.state));
         put("lastActivityTime", json!(presence.last_activity));
     }
@@ -62,12 +63,12 @@ pub(super) fn twin_document(from: &Ingredients<'_>, parts: Parts) -> Result<Valu
         put("version", version.into());
     }
     if parts.has(Parts::TAGS) {
-        let tags = from.twin.tags()?;
+        let tags = from.twin.tags(portion)?;
         if !tags.is_empty() {
             put("tags", Value::Object(tags));
         }
     }
-    if let Some(properties) = from.twin.properties(parts)? {
+    if let Some(properties) = from.twin.properties(portion)? {
         put("properties", properties);
     }
     if let Some(identity) = from.identity {

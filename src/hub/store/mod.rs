@@ -18,13 +18,13 @@ mod tables;
 mod tests;
 
 pub use error::StoreError;
-pub use parts::Parts;
+pub use parts::Portion;
 pub use past::Past;
 pub use presence::{Presence, PresenceBoard};
 pub use read::{TwinCollection, TwinFilter, TwinScan, TwinVisitor};
 pub use record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
 pub use snapshot::{Counts, IdentityScope, RowKey, Snapshot};
-pub use tables::{Touched, WriteTables};
+pub use tables::{PatchedTwin, Touched, WriteTables};
 
 use std::fmt;
 use std::fs::OpenOptions;

@@ -2,45 +2,70 @@
 
 use crate::query::Reads;
 
+/// What somebody looks at in a twin document: some parts, and of tags and properties some members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion {
+    pub(super) parts: Parts,
+    /// Names right below `tags`, `desired` and `reported`; all without it.
+    pub(super) members: Option<Vec<String>>,
+}
+
+impl Portion {
+    /// The document as it is.
+    pub const WHOLE: Self = Self { parts: Parts::ALL, members: None };
+
+    /// What holds that which is read.
+    #[must_use]
+    pub fn of(reads: &Reads) -> Self {
+        let Reads::Paths(paths) = reads else { return Self::WHOLE };
+        Self {
+            parts: paths.iter().map(|path| Parts::of_path(path)).fold(Parts::NONE, Parts::and),
+            members: paths.iter().filter_map(|path| member_of(path)).collect(),
+        }
+    }
+}
+
+/// The member that a path names: none when it leads elsewhere, an inner none when it means all of them.
+#[expect(clippy::option_option, reason = "collecting turns one inner none into all members")]
+fn member_of(path: &[String]) -> Option<Option<String>> {
+    let member = match path.first().map(String::as_str) {
+        Some("tags") => path.get(1),
+        Some("properties") => path.get(2),
+        _ => return None,
+    };
+    Some(member.cloned())
+}
+
 /// A set of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parts(u16);
+pub(super) struct Parts(u16);
 
 impl Parts {
     /// Nothing.
-    pub const NONE: Self = Self(0);
+    pub(super) const NONE: Self = Self(0);
     /// The ids, which the key holds.
-    pub const IDS: Self = Self(1 << 8);
+    pub(super) const IDS: Self = Self(1 << 8);
     /// What the registry knows.
-    pub const IDENTITY: Self = Self(1);
+    pub(super) const IDENTITY: Self = Self(1);
     /// What the connection is.
-    pub const PRESENCE: Self = Self(1 << 1);
+    pub(super) const PRESENCE: Self = Self(1 << 1);
     /// Etag and version.
-    pub const HEAD: Self = Self(1 << 2);
+    pub(super) const HEAD: Self = Self(1 << 2);
     /// Tags.
-    pub const TAGS: Self = Self(1 << 3);
+    pub(super) const TAGS: Self = Self(1 << 3);
     /// Desired properties, without `$metadata` and `$version`.
-    pub const DESIRED: Self = Self(1 << 4);
+    pub(super) const DESIRED: Self = Self(1 << 4);
     /// `$metadata` and `$version` of the desired properties.
-    pub const DESIRED_METADATA: Self = Self(1 << 5);
+    pub(super) const DESIRED_METADATA: Self = Self(1 << 5);
     /// Reported properties, without `$metadata` and `$version`.
-    pub const REPORTED: Self = Self(1 << 6);
+    pub(super) const REPORTED: Self = Self(1 << 6);
     /// `$metadata` and `$version` of the reported properties.
-    pub const REPORTED_METADATA: Self = Self(1 << 7);
+    pub(super) const REPORTED_METADATA: Self = Self(1 << 7);
     /// Both halves of the properties.
-    pub const PROPERTIES: Self =
+    pub(super) const PROPERTIES: Self =
         Self::DESIRED.and(Self::DESIRED_METADATA).and(Self::REPORTED).and(Self::REPORTED_METADATA);
     /// The whole document.
-    pub const ALL: Self = Self((1 << 9) - 1);
-
-    /// Those that hold what somebody reads.
-    #[must_use]
-    pub fn of(reads: &Reads) -> Self {
-        match reads {
-            Reads::Everything => Self::ALL,
-            Reads::Paths(paths) => paths.iter().map(|path| Self::of_path(path)).fold(Self::NONE, Self::and),
-        }
-    }
+    pub(super) const ALL: Self = Self((1 << 9) - 1);
 
     fn of_path(path: &[String]) -> Self {
         let mut keys = path.iter().map(String::as_str);
@@ -69,14 +94,12 @@ impl Parts {
     }
 
     /// These and those.
-    #[must_use]
-    pub const fn and(self, others: Self) -> Self {
+    pub(super) const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
     /// Whether any of those is among these.
-    #[must_use]
-    pub const fn has(self, others: Self) -> bool {
+    pub(super) const fn has(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }
 }
@@ -100,9 +123,19 @@ mod tests {
             ("properties.reported", Parts::REPORTED.and(Parts::REPORTED_METADATA)),
         ] {
             let condition = parse_condition(&format!("IS_DEFINED({path})")).unwrap();
-            assert_eq!(Parts::of(&condition.filter_reads()), want, "{path}");
+            assert_eq!(Portion::of(&condition.filter_reads()).parts, want, "{path}");
         }
         assert!(Parts::ALL.has(Parts::REPORTED_METADATA));
-        assert_eq!(Parts::of(&Reads::Everything), Parts::ALL);
+        assert_eq!(Portion::of(&Reads::Everything), Portion::WHOLE);
+    }
+
+    #[test]
+    fn members_are_named_unless_somebody_looks_at_all_of_them() {
+        let members = |text: &str| Portion::of(&parse_condition(text).unwrap().filter_reads()).members;
+        let names = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(members("tags.a = 1 AND properties.reported.b.c > 2"), names(&["a", "b"]));
+        assert_eq!(members("status = 'enabled'"), names(&[]));
+        assert_eq!(members("tags.a = 1 AND IS_DEFINED(tags)"), None);
+        assert_eq!(members("IS_OBJECT(properties.desired)"), None);
     }
 }

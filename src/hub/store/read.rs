@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::document::{Ingredients, twin_document};
-use super::parts::Parts;
+use super::parts::{Parts, Portion};
 use super::schema::{is_module_key, modules_range, parse_twin_key, twin_key};
 use super::stored_twin::StoredTwin;
 use super::{PresenceBoard, StoreError};
@@ -44,9 +44,9 @@ pub(super) fn record<T: DeserializeOwned>(
     table.get(key)?.map(|bytes| decode(name, key, bytes.value())).transpose()
 }
 
-/// The twin of a key.
-pub(super) fn twin(table: &impl RecordTable, key: &str) -> Result<Option<Twin>, StoreError> {
-    table.get(key)?.map(|bytes| StoredTwin::read(key, bytes.value())?.twin()).transpose()
+/// The twin of a key, with its counters and those parts.
+pub(super) fn twin(table: &impl RecordTable, key: &str, parts: Parts) -> Result<Option<Twin>, StoreError> {
+    table.get(key)?.map(|bytes| StoredTwin::read(key, bytes.value())?.twin(parts)).transpose()
 }
 
 /// Reads a record's bytes.
@@ -80,13 +80,13 @@ impl<T: RecordTable> TwinRow<'_, T> {
         parse_twin_key(self.key).ok_or_else(|| self.torn())
     }
 
-    /// Those parts of the document.
-    pub(super) fn document(&self, parts: Parts) -> Result<Value, StoreError> {
+    /// That portion of the document.
+    pub(super) fn document(&self, portion: &Portion) -> Result<Value, StoreError> {
         let stored = StoredTwin::read(self.key, self.twin)?;
-        let identity = if parts.has(Parts::IDENTITY) { Some(self.identity()?) } else { None };
-        let id = self.id()?;
-        let from = Ingredients { id: &id, identity: identity.as_ref(), twin: &stored, presence: self.presence };
-        twin_document(&from, parts)
+        let identity = portion.parts.has(Parts::IDENTITY).then(|| self.identity()).transpose()?;
+        let id = portion.parts.has(Parts::IDS.and(Parts::PRESENCE)).then(|| self.id()).transpose()?;
+        let from = Ingredients { id: id.as_ref(), identity: identity.as_ref(), twin: &stored, presence: self.presence };
+        twin_document(&from, portion)
     }
 
     fn identity(&self) -> Result<Identity, StoreError> {
@@ -113,14 +113,14 @@ pub struct TwinScan<'s> {
     /// Which ones pass; all without it.
     pub filter: Option<TwinFilter<'s>>,
     /// What of the document is shown.
-    pub shows: Parts,
+    pub shows: &'s Portion,
 }
 
 /// Decides on a twin by some parts of its document.
 #[derive(Clone, Copy)]
 pub struct TwinFilter<'s> {
     /// What it looks at.
-    pub reads: Parts,
+    pub reads: &'s Portion,
     /// Whether a twin passes.
     pub passes: &'s dyn Fn(&Value) -> bool,
 }
@@ -132,7 +132,7 @@ impl<'s> TwinScan<'s> {
     /// A scan that shows everybody's whole document.
     #[must_use]
     pub fn whole(collection: TwinCollection, range: &'s KeyRange, after: Option<&'s TwinId>) -> Self {
-        Self { collection, range, after, filter: None, shows: Parts::ALL }
+        Self { collection, range, after, filter: None, shows: &Portion::WHOLE }
     }
 
     /// Shows a row if it passes.
@@ -151,7 +151,7 @@ impl<'s> TwinScan<'s> {
 
     /// Whether every row's identity is looked at, so that the two tables are best read side by side.
     fn reads_identities(&self) -> bool {
-        self.filter.map_or(self.shows, |filter| filter.reads).has(Parts::IDENTITY)
+        self.filter.map_or(self.shows, |filter| filter.reads).parts.has(Parts::IDENTITY)
     }
 }
 
@@ -179,7 +179,7 @@ impl<T: RecordTable> TwinTables<'_, T> {
             identity: IdentityRecord::<T>::Bytes(identity.value()),
             presence: self.presence,
         };
-        row.document(Parts::ALL).map(Some)
+        row.document(&Portion::WHOLE).map(Some)
     }
 
     /// Walks documents in id order while `visit` says so.

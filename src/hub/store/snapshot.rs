@@ -6,6 +6,7 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use serde_json::Value;
 
+use super::parts::Parts;
 use super::past::{Past, PastScan};
 use super::read::{TwinScan, TwinTables, TwinVisitor, decode, record, twin};
 use super::record::{DeviceCounts, JobRecord, RowRecord};
@@ -139,7 +140,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::identity`].
     pub fn twin(&self, id: &TwinId) -> Result<Option<Twin>, StoreError> {
-        twin(&self.twins, &twin_key(id))
+        twin(&self.twins, &twin_key(id), Parts::ALL)
     }
 
     /// The whole twin as a GET and queries show it (REST.md 6.2).

@@ -2,10 +2,14 @@
 //!
 //! So a reader decodes the parts that it needs and passes over the others, whatever their size.
 
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::StoreError;
-use super::parts::Parts;
+use super::parts::{Parts, Portion};
 use crate::model::{JsonObject, Twin, TwinProperties};
 
 /// Counters of the head: etag, version, desired `$version`, reported `$version`.
@@ -23,8 +27,17 @@ pub(super) struct StoredTwin<'b> {
     sections: [&'b [u8]; SECTIONS],
 }
 
+/// Which part each section is.
+const SECTION_PARTS: [Parts; SECTIONS] =
+    [Parts::TAGS, Parts::DESIRED, Parts::DESIRED_METADATA, Parts::REPORTED, Parts::REPORTED_METADATA];
+
 /// Writes a twin as bytes.
 pub(super) fn encode_twin(key: &str, twin: &Twin) -> Result<Vec<u8>, StoreError> {
+    encode(key, twin, |_| None)
+}
+
+/// Writes a twin as bytes; `ready` gives the sections that are bytes already.
+fn encode<'s>(key: &str, twin: &Twin, ready: impl Fn(usize) -> Option<&'s [u8]>) -> Result<Vec<u8>, StoreError> {
     let counters = [twin.etag, twin.version, twin.desired.version, twin.reported.version];
     let sections =
         [&twin.tags, &twin.desired.values, &twin.desired.metadata, &twin.reported.values, &twin.reported.metadata];
@@ -34,7 +47,10 @@ pub(super) fn encode_twin(key: &str, twin: &Twin) -> Result<Vec<u8>, StoreError>
     }
     for (index, section) in sections.into_iter().enumerate() {
         let start = bytes.len();
-        serde_json::to_writer(&mut bytes, section).map_err(|source| unreadable(key, source))?;
+        match ready(index) {
+            Some(section) => bytes.extend_from_slice(section),
+            None => serde_json::to_writer(&mut bytes, section).map_err(|source| unreadable(key, source))?,
+        }
         let length = u32::try_from(bytes.len() - start).map_err(|_| torn(key))?;
         if index < SECTIONS - 1 {
             let place = COUNTERS * 8 + index * 4;
@@ -42,6 +58,12 @@ pub(super) fn encode_twin(key: &str, twin: &Twin) -> Result<Vec<u8>, StoreError>
         }
     }
     Ok(bytes)
+}
+
+/// Writes a twin as bytes, taking what `parts` does not name from its record as it is.
+pub(super) fn encode_twin_parts(key: &str, twin: &Twin, parts: Parts, former: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let former = StoredTwin::read(key, former)?;
+    encode(key, twin, |index| (!parts.has(SECTION_PARTS[index])).then_some(former.sections[index]))
 }
 
 impl<'b> StoredTwin<'b> {
@@ -66,24 +88,19 @@ impl<'b> StoredTwin<'b> {
         Some(Self { key, counters, sections })
     }
 
-    /// The whole twin.
-    pub(super) fn twin(&self) -> Result<Twin, StoreError> {
+    /// The twin, with its counters and those parts; the others are left empty.
+    pub(super) fn twin(&self, parts: Parts) -> Result<Twin, StoreError> {
         let [etag, version, desired_version, reported_version] = self.counters;
-        let [tags, desired, desired_metadata, reported, reported_metadata] = self.sections;
+        let part = |index: usize| match parts.has(SECTION_PARTS[index]) {
+            true => self.section(self.sections[index]),
+            false => Ok(JsonObject::new()),
+        };
         Ok(Twin {
             etag,
             version,
-            tags: self.section(tags)?,
-            desired: TwinProperties {
-                values: self.section(desired)?,
-                metadata: self.section(desired_metadata)?,
-                version: desired_version,
-            },
-            reported: TwinProperties {
-                values: self.section(reported)?,
-                metadata: self.section(reported_metadata)?,
-                version: reported_version,
-            },
+            tags: part(0)?,
+            desired: TwinProperties { values: part(1)?, metadata: part(2)?, version: desired_version },
+            reported: TwinProperties { values: part(3)?, metadata: part(4)?, version: reported_version },
         })
     }
 
@@ -92,30 +109,38 @@ impl<'b> StoredTwin<'b> {
         (Twin::etag_text_of(self.counters[0]), self.counters[1])
     }
 
-    /// The tags.
-    pub(super) fn tags(&self) -> Result<JsonObject, StoreError> {
-        self.section(self.sections[0])
+    /// The tags, or those of them that somebody looks at.
+    pub(super) fn tags(&self, portion: &Portion) -> Result<JsonObject, StoreError> {
+        self.members(self.sections[0], portion)
     }
 
-    /// Those halves of the properties that `parts` names; none when it names none.
-    pub(super) fn properties(&self, parts: Parts) -> Result<Option<Value>, StoreError> {
+    /// What somebody looks at in the properties; none when nobody does.
+    pub(super) fn properties(&self, portion: &Portion) -> Result<Option<Value>, StoreError> {
         let halves = [
             ("desired", Parts::DESIRED, Parts::DESIRED_METADATA, 1, self.counters[2]),
             ("reported", Parts::REPORTED, Parts::REPORTED_METADATA, 3, self.counters[3]),
         ];
         let mut properties = JsonObject::new();
         for (name, values, metadata, section, version) in halves {
-            if !parts.has(values.and(metadata)) {
-                continue;
+            let mut half = JsonObject::new();
+            if portion.parts.has(values) {
+                half = self.members(self.sections[section], portion)?;
             }
-            let mut half = if parts.has(values) { self.section(self.sections[section])? } else { JsonObject::new() };
-            if parts.has(metadata) {
+            if portion.parts.has(metadata) {
                 half.insert("$metadata".to_owned(), Value::Object(self.section(self.sections[section + 1])?));
                 half.insert("$version".to_owned(), version.into());
             }
-            properties.insert(name.to_owned(), Value::Object(half));
+            if portion.parts.has(values.and(metadata)) {
+                properties.insert(name.to_owned(), Value::Object(half));
+            }
         }
         Ok((!properties.is_empty()).then_some(Value::Object(properties)))
+    }
+
+    fn members(&self, bytes: &[u8], portion: &Portion) -> Result<JsonObject, StoreError> {
+        let Some(names) = &portion.members else { return self.section(bytes) };
+        let mut section = serde_json::Deserializer::from_slice(bytes);
+        section.deserialize_map(Members { names }).map_err(|source| unreadable(self.key, source))
     }
 
     fn section(&self, bytes: &[u8]) -> Result<JsonObject, StoreError> {
@@ -123,6 +148,60 @@ impl<'b> StoredTwin<'b> {
             return Ok(JsonObject::new());
         }
         serde_json::from_slice(bytes).map_err(|source| unreadable(self.key, source))
+    }
+}
+
+/// Reads the named members of an object and passes over the others.
+#[derive(Clone, Copy)]
+struct Members<'n> {
+    names: &'n [String],
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = JsonObject;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonObject, A::Error> {
+        let mut members = JsonObject::new();
+        while let Some(name) = map.next_key_seed(MemberName { names: self.names })? {
+            match name {
+                Some(name) => {
+                    members.insert(name.to_owned(), map.next_value()?);
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// Finds a member's name among those that are wanted.
+struct MemberName<'n> {
+    names: &'n [String],
+}
+
+impl<'n, 'de> DeserializeSeed<'de> for MemberName<'n> {
+    type Value = Option<&'n str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<'n> Visitor<'_> for MemberName<'n> {
+    type Value = Option<&'n str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(self.names.iter().map(String::as_str).find(|name| *name == text))
     }
 }
 
@@ -159,20 +238,27 @@ mod tests {
         let twin = twin();
         let bytes = encode_twin("a", &twin).unwrap();
         let stored = StoredTwin::read("a", &bytes).unwrap();
-        assert_eq!(stored.twin().unwrap(), twin);
+        assert_eq!(stored.twin(Parts::ALL).unwrap(), twin);
         assert_eq!(stored.head(), (twin.etag_text(), twin.version));
-        assert_eq!(stored.tags().unwrap(), twin.tags);
+        assert_eq!(stored.tags(&Portion::WHOLE).unwrap(), twin.tags);
         let whole = json!({"desired": twin.desired.document(), "reported": twin.reported.document()});
-        assert_eq!(stored.properties(Parts::ALL).unwrap(), Some(whole));
-        assert_eq!(stored.properties(Parts::REPORTED).unwrap(), Some(json!({"reported": {"battery": 0.5}})));
-        assert_eq!(stored.properties(Parts::TAGS).unwrap(), None);
+        assert_eq!(stored.properties(&Portion::WHOLE).unwrap(), Some(whole));
+        let some = |parts, members: Option<&str>| Portion {
+            parts,
+            members: members.map(|names| names.split(' ').map(str::to_owned).collect()),
+        };
+        let reported = json!({"reported": {"battery": 0.5}});
+        assert_eq!(stored.properties(&some(Parts::REPORTED, None)).unwrap(), Some(reported));
+        assert_eq!(stored.properties(&some(Parts::TAGS, None)).unwrap(), None);
+        assert_eq!(Value::Object(stored.tags(&some(Parts::TAGS, Some("b π"))).unwrap()), json!({"π": "ü"}));
+        assert_eq!(stored.tags(&some(Parts::TAGS, Some("none"))).unwrap(), JsonObject::new());
     }
 
     #[test]
     fn a_record_that_ends_early_is_refused() {
         let bytes = encode_twin("a", &twin()).unwrap();
         for cut in 0..bytes.len() {
-            let read = StoredTwin::read("a", &bytes[..cut]).and_then(|stored| stored.twin());
+            let read = StoredTwin::read("a", &bytes[..cut]).and_then(|stored| stored.twin(Parts::ALL));
             assert!(read.is_err(), "{cut} bytes");
         }
     }

@@ -6,6 +6,7 @@ use redb::{ReadableTable, Table};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::parts::Parts;
 use super::past::{Past, PastScan, PastTwin};
 use super::read::{TwinScan, TwinTables, TwinVisitor, decode, encode, record};
 use super::record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
@@ -13,10 +14,10 @@ use super::schema::{
     IDENTITIES, JOBS, META, META_COUNTS, META_STARTS, ROWS, SESSIONS, TWINS, modules_range, parse_row_key,
     parse_twin_key, row_key, rows_range, twin_key,
 };
-use super::stored_twin::encode_twin;
+use super::stored_twin::{encode_twin, encode_twin_parts};
 use super::{PresenceBoard, StoreError, TwinCollection};
 use crate::hub::registry::Identity;
-use crate::model::{DeviceId, JobId, Twin, TwinId};
+use crate::model::{DeviceId, JobId, Twin, TwinId, TwinPatch};
 
 type RecordWriter<'t> = Table<'t, &'static str, &'static [u8]>;
 
@@ -27,6 +28,14 @@ pub enum Touched {
     Yes,
     /// It only read.
     No,
+}
+
+/// A twin of which only the sections were read that a patch is for; the others are empty here and not in the store.
+#[derive(Debug)]
+pub struct PatchedTwin {
+    /// Counters and those sections.
+    pub twin: Twin,
+    parts: Parts,
 }
 
 /// All tables, open for reading and writing.
@@ -137,7 +146,7 @@ impl<'t> WriteTables<'t> {
     /// # Errors
     /// As [`Self::identity`].
     pub fn twin(&self, id: &TwinId) -> Result<Option<Twin>, StoreError> {
-        super::read::twin(&self.twins, &twin_key(id))
+        super::read::twin(&self.twins, &twin_key(id), Parts::ALL)
     }
 
     /// Writes a twin.
@@ -148,6 +157,38 @@ impl<'t> WriteTables<'t> {
         let key = twin_key(id);
         self.keep_past(id, &key)?;
         let bytes = encode_twin(&key, twin)?;
+        self.touched = Touched::Yes;
+        self.twins.insert(key.as_str(), bytes.as_slice())?;
+        Ok(())
+    }
+
+    /// A twin as far as a back-end patch needs it: its counters, and the sections that the patch is for.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn twin_to_patch(&self, id: &TwinId, patch: &TwinPatch) -> Result<Option<PatchedTwin>, StoreError> {
+        let mut parts = Parts::NONE;
+        if patch.tags.is_some() {
+            parts = parts.and(Parts::TAGS);
+        }
+        if patch.desired.is_some() {
+            parts = parts.and(Parts::DESIRED).and(Parts::DESIRED_METADATA);
+        }
+        let twin = super::read::twin(&self.twins, &twin_key(id), parts)?;
+        Ok(twin.map(|twin| PatchedTwin { twin, parts }))
+    }
+
+    /// Writes what a patch changed and leaves the other sections as they are.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn put_patched(&mut self, id: &TwinId, patched: &PatchedTwin) -> Result<(), StoreError> {
+        let key = twin_key(id);
+        self.keep_past(id, &key)?;
+        let bytes = {
+            let former = self.twins.get(key.as_str())?.ok_or_else(|| torn("twins", &key))?;
+            encode_twin_parts(&key, &patched.twin, patched.parts, former.value())?
+        };
         self.touched = Touched::Yes;
         self.twins.insert(key.as_str(), bytes.as_slice())?;
         Ok(())
