@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{self, AlertDescription, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::limits::{ACCEPT_PAUSE_MS, CONNECT_PACKET_S_MAX, DRAIN_S_MAX, HANDSHAKES_MAX};
+use crate::model::limits::{ACCEPT_PAUSE_MS, CONNECT_PACKET_S_MAX, DRAIN_S_MAX, HANDSHAKE_SLOT_MS, HANDSHAKES_MAX};
 
 /// A connection after its handshake. In a box, since a task keeps room for each place that a value passes through, and
 /// this one has a kilobyte.
@@ -27,7 +27,7 @@ pub type Accepted = Box<TlsStream<TcpStream>>;
 /// Accepts TLS connections on every socket and runs `serve` for each, until `stop`.
 ///
 /// At most [`HANDSHAKES_MAX`] handshakes run at a time. A connection takes part in that once its whole ClientHello is
-/// there, so that those who never say it keep nobody out. Each has [`CONNECT_PACKET_S_MAX`] seconds for its ClientHello
+/// there, for [`HANDSHAKE_SLOT_MS`] milliseconds at most, so that those who fall silent keep nobody out. Each has [`CONNECT_PACKET_S_MAX`] seconds for its ClientHello
 /// and as many for the rest. After `stop` no connection is taken any more; `serve` is to watch the same token
 /// and end by itself, and what is left after [`DRAIN_S_MAX`] seconds is dropped. Returns when nothing runs any more.
 pub async fn serve_tls<S, F>(sockets: Vec<TcpListener>, config: Arc<ServerConfig>, stop: CancellationToken, serve: S)
@@ -136,8 +136,16 @@ async fn shake_hands(
     let hello = timeout(patience, LazyConfigAcceptor::new(Acceptor::default(), tcp)).await;
     let outcome = match hello {
         Ok(Ok(hello)) => {
-            let _slot = slots.acquire().await.expect("the semaphore is never closed");
-            timeout(patience, hello.into_stream(config)).await
+            let mut rest = std::pin::pin!(hello.into_stream(config));
+            let slot = slots.acquire().await.expect("the semaphore is never closed");
+            match timeout(Duration::from_millis(HANDSHAKE_SLOT_MS), &mut rest).await {
+                Ok(outcome) => Ok(outcome),
+                // What costs work is done by now; who keeps the hub waiting waits without a slot.
+                Err(_) => {
+                    drop(slot);
+                    timeout(patience, rest).await
+                }
+            }
         }
         Ok(Err(error)) => Ok(Err(error)),
         Err(late) => Err(late),

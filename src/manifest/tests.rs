@@ -123,6 +123,17 @@ fn an_alias_bomb_is_refused_quickly() {
     assert!(parse_text("wide.yaml", &wide).problems.iter().any(|problem| problem.kind == ProblemKind::AliasesTooLarge));
 }
 
+/// A tag is refused before the reader gets to what breaks the document; there is nothing to go on with behind it.
+#[test]
+fn a_document_with_a_tag_may_be_broken_further_down() {
+    let text = "type: !lock a\nmethod: &a { name: m, payload: *ao}  ei\ntm&a { name: n }\n";
+    let loaded = parse_text("strange.yaml", text);
+    assert_showable(&loaded);
+    assert!(loaded.problems.iter().any(|problem| matches!(problem.kind, ProblemKind::Tag { .. })));
+    let loaded = parse_text("fine.yaml", "--- !lock a\n---\nname: second\ntype: !x y\n");
+    assert_eq!(loaded.problems.len(), 2, "both documents are read");
+}
+
 #[test]
 fn what_is_refused_by_the_schema_alone_is_refused() {
     for text in ["timeout: 1.5m", "startTime: 2027-03-01T02Z", "method: { name: x, responseTimeout: 0.5m }"] {

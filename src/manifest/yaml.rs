@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
 
+use serde::Deserialize as _;
 use serde::de::{self, DeserializeSeed, Deserializer as _, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
@@ -57,6 +58,7 @@ pub(super) fn read(text: &str) -> Stream {
         faults: RefCell::new(Vec::new()),
         member: Cell::new(0),
     };
+    let mut unbroken = None;
     for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         match document.deserialize_any(Node { reader: &reader, depth: 0 }) {
             Ok(Value::Null) => {}
@@ -69,7 +71,8 @@ pub(super) fn read(text: &str) -> Stream {
                     Some(kind) => Fault { kind, span: syntax::token_at(text, at) },
                     None => syntax::fault(text, at, &error.to_string()),
                 });
-                if !ours {
+                // Behind a document that is broken as YAML the reader has no footing; what we refused may be so, too.
+                if !ours || number >= *unbroken.get_or_insert_with(|| unbroken_documents(text)) {
                     break;
                 }
             }
@@ -77,6 +80,11 @@ pub(super) fn read(text: &str) -> Stream {
     }
     stream.faults = reader.faults.into_inner();
     stream
+}
+
+/// How many documents come before the first that is broken as YAML.
+fn unbroken_documents(text: &str) -> usize {
+    serde_yaml::Deserializer::from_str(text).map_while(|document| IgnoredAny::deserialize(document).ok()).count()
 }
 
 /// What all nodes of one text share.

@@ -86,6 +86,8 @@ pub const KEEP_ALIVE_S_MAX: u16 = 1_177;
 pub const CONNECT_PACKET_S_MAX: u64 = 30;
 /// TLS handshakes under way at a time on one port; further connections wait with their ClientHello (ours).
 pub const HANDSHAKES_MAX: usize = 1_024;
+/// How long a handshake may hold its place among those, in milliseconds (ours: a client's turn takes a round trip).
+pub const HANDSHAKE_SLOT_MS: u64 = 500;
 /// Pause after the system refused to hand out a connection, in milliseconds (ours).
 pub const ACCEPT_PAUSE_MS: u64 = 250;
 /// How long connections may take to end when the hub stops, in seconds (ours).

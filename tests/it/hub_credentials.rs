@@ -1,13 +1,18 @@
 //! Every endpoint and every kind of credential, over real sockets (REST.md 2.3 and 2.5, DEVICE.md 1.3 and 1.10).
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
 use iotjob::auth::{generate_key_pair, parse_service};
 use iotjob::hub::Hub;
 use iotjob::hub::registry::{Authentication, Identity, IdentityDraft, IfMatch};
 use iotjob::model::{IdentityStatus, SymmetricKey, TwinId};
+use iotjob::tls::{ClientConfig, client_config, sha256};
 
+use crate::support::certificates::{Authority, Pair, hex, params, thumbprints};
 use crate::support::env::checkout;
 use crate::support::raw_caller::RawCaller;
-use crate::support::raw_mqtt::{ConnectBytes, DISCONNECT, RawDevice, hub_config, sign};
+use crate::support::raw_mqtt::{ConnectBytes, DISCONNECT, RawDevice, hub_config, sign, trust};
 
 /// What an endpoint wants of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +69,13 @@ const LONG_AGO: i64 = -3_600;
 
 /// A hub with `d1`, `d2`, the disabled `off`, and the module `d1/m1`.
 async fn hub() -> Hub {
+    hub_with(Vec::new()).await
+}
+
+/// The same, which trusts the device CAs of some files.
+async fn hub_with(trust_cas: Vec<PathBuf>) -> Hub {
     let mut config = hub_config(&["d1", "d2", "off"]);
+    config.trust_cas = trust_cas;
     config.policies = vec!["writer=RegistryWrite".parse().expect("a policy")];
     let hub = Hub::start(config).await.expect("the hub starts");
     let off = identity(&hub, "off");
@@ -204,8 +215,12 @@ fn no_endpoint_of_the_router_is_left_out() {
 /// Name and password of a CONNECT, and the identities of the table that it opens.
 type Password = (&'static str, Option<String>, &'static [&'static str]);
 
-/// Identities that try every password; `off` is disabled and `ghost` nobody.
-const IDENTITIES: &[&str] = &["d1", "d1/m1", "off", "ghost"];
+/// Name of a certificate that the handshake carried, with a password of the CONNECT, and the identities that it opens.
+type Certified = (&'static str, Pair, Option<String>, &'static [&'static str]);
+
+/// Identities that try every credential. `thumb` and `issued` prove themselves with certificates, `cold` too and is
+/// disabled, as `off` is; `ghost` is nobody.
+const IDENTITIES: &[&str] = &["d1", "d1/m1", "off", "thumb", "issued", "cold", "ghost"];
 
 fn passwords(hub: &Hub) -> Vec<Password> {
     let resource = |id: &str| format!("localhost/devices/{}", id.replace('/', "/modules/"));
@@ -246,25 +261,80 @@ fn passwords(hub: &Hub) -> Vec<Password> {
     ]
 }
 
+/// Certificates of the hub's devices and of strangers.
+fn certificates(hub: &Hub, folder: &Path, ca: &Authority) -> Vec<Certified> {
+    let issued = |file: &str, name: &str| ca.issue(folder, file, params(name));
+    let stranger = Authority::new("devices");
+    let token = Some(sign("localhost/devices/d1", &keys(hub, "d1")[0], None, AN_HOUR));
+    let own = |id: &str| Pair::at(folder, id);
+    vec![
+        ("thumb's certificate", own("thumb"), None, &["thumb"]),
+        ("thumb's second certificate", own("thumb-2"), None, &["thumb"]),
+        ("the disabled device's certificate", own("cold"), None, &[]),
+        ("a stranger's certificate with thumb's name", Pair::self_signed(folder, "thumb-stranger"), None, &[]),
+        ("a certificate of the CA for issued", issued("issued", "issued"), None, &["issued"]),
+        ("a certificate of the CA for d1, which has keys", issued("keyed", "d1"), None, &[]),
+        ("a certificate of the CA for another device", issued("other", "d2"), None, &[]),
+        ("a certificate of another CA for issued", stranger.issue(folder, "foreign", params("issued")), None, &[]),
+        ("thumb's certificate and d1's token", own("thumb"), token.clone(), &["d1"]),
+        ("a stranger's certificate and d1's token", Pair::self_signed(folder, "stranger"), token, &["d1"]),
+    ]
+}
+
 // conformance: DEVICE.md 1.3: every kind of credential against a device, a module, a disabled and an unknown device
 // conformance: DEVICE.md 1.10: whatever is wrong with the credentials, CONNACK says 5, and the hub closes
 #[tokio::test]
 async fn every_identity_knows_its_passwords() {
-    let hub = hub().await;
-    for (name, password, opens) in passwords(&hub) {
-        for id in IDENTITIES {
-            let user_name = format!("localhost/{id}/?api-version=2021-04-12");
-            let connect = match &password {
-                Some(password) => ConnectBytes::new(id, &user_name, password).clean(),
-                None => ConnectBytes::new(id, &user_name, "").clean().without_password(),
-            };
-            let code = if opens.contains(id) { 0 } else { 5 };
-            let mut raw = RawDevice::dial(&hub).await;
-            raw.send(&connect.bytes()).await;
-            assert_eq!(raw.connack().await, code, "{name} for {id}");
-            raw.send_in_vain(DISCONNECT).await;
-            raw.expect_closed().await;
-        }
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Authority::new("devices");
+    let hub = hub_with(vec![ca.file(folder.path())]).await;
+    for id in ["thumb", "cold"] {
+        let pairs = [id.to_owned(), format!("{id}-2")].map(|name| Pair::self_signed(folder.path(), &name));
+        let [primary, secondary] = pairs.map(|pair| Some(hex(&sha256(&pair.der))));
+        let status = if id == "cold" { IdentityStatus::Disabled } else { IdentityStatus::Enabled };
+        let known = IdentityDraft { status, ..draft(twin_id(id), thumbprints(primary, secondary)) };
+        hub.engine().create_identity(known).await.expect("it is new");
     }
+    let issued = draft(twin_id("issued"), Authentication::CertificateAuthority);
+    hub.engine().create_identity(issued).await.expect("it is new");
+
+    let mut wrong = Vec::new();
+    for (name, password, opens) in passwords(&hub) {
+        let tls = client_config(&trust(&hub)).unwrap();
+        wrong.extend(wrongly_let_in(&hub, name, &tls, password.as_deref(), opens).await);
+    }
+    for (name, pair, password, opens) in certificates(&hub, folder.path(), &ca) {
+        wrong.extend(wrongly_let_in(&hub, name, &pair.offered_to(&hub), password.as_deref(), opens).await);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     hub.stop().await;
+}
+
+/// Tries a credential on every identity; gives those that it opens or not, other than it should.
+async fn wrongly_let_in(
+    hub: &Hub,
+    name: &str,
+    tls: &ClientConfig,
+    password: Option<&str>,
+    opens: &[&str],
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for id in IDENTITIES {
+        let user_name = format!("localhost/{id}/?api-version=2021-04-12");
+        let connect = match password {
+            Some(password) => ConnectBytes::new(id, &user_name, password).clean(),
+            None => ConnectBytes::new(id, &user_name, "").clean().without_password(),
+        };
+        let want = if opens.contains(id) { 0 } else { 5 };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, hub.ready().mqtt_port));
+        let mut raw = RawDevice::dial_as(address, tls.clone()).await;
+        raw.send(&connect.bytes()).await;
+        let code = raw.connack().await;
+        if code != want {
+            wrong.push(format!("{name} for {id}: {code} instead of {want}"));
+        }
+        raw.send_in_vain(DISCONNECT).await;
+        raw.expect_closed().await;
+    }
+    wrong
 }

@@ -1,18 +1,22 @@
 //! Clients that are slow, mute or greedy: whatever they do, a device beside them goes on answering and new callers get in.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use iotjob::hub::Hub;
 use iotjob::hub::registry::IfMatch;
 use iotjob::model::{SectionPatch, TwinId, TwinPatch};
+use iotjob::tls::client_config;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::rustls;
 
 use crate::support::bystander::Bystander;
 use crate::support::raw_caller::RawCaller;
 use crate::support::raw_mqtt::{
-    ConnectBytes, FRESH, RawDevice, connection_string, publish, sign, start_hub, suback, subscribe, token, within,
+    ConnectBytes, FRESH, RawDevice, connection_string, publish, sign, start_hub, suback, subscribe, token, trust,
+    within,
 };
 
 const TWIN_RESPONSES: &str = "$iothub/twin/res/#";
@@ -63,6 +67,39 @@ async fn half_open_handshakes_keep_nobody_out() {
     }
     everybody_else_is_served(&hub, &bystander, "half-open handshakes").await;
     drop(mute);
+    hub.stop().await;
+}
+
+/// A ClientHello that a server answers, and waits for what follows.
+fn whole_hello(hub: &Hub) -> Vec<u8> {
+    let config = client_config(&trust(hub)).unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
+}
+
+// conformance: DEVICE.md 8.3: more clients that fall silent after their ClientHello than the hub shakes hands with at a time keep nobody out
+#[tokio::test]
+async fn handshakes_that_stall_after_the_hello_keep_nobody_out() {
+    rlimit::increase_nofile_limit(16_384).unwrap();
+    let hub = start_hub(&["beside", "late"]).await;
+    let bystander = Bystander::connect(&hub, "beside").await;
+    let hello = whole_hello(&hub);
+    let mut silent = Vec::new();
+    for _ in 0..1_100 {
+        for port in [hub.ready().mqtt_port, hub.ready().https_port] {
+            let mut tcp = within(TcpStream::connect(address(port))).await.unwrap();
+            within(tcp.write_all(&hello)).await.unwrap();
+            silent.push(tcp);
+        }
+    }
+    // Each was answered, so each has had its turn.
+    for tcp in &mut silent {
+        within(tcp.read_u8()).await.unwrap();
+    }
+    everybody_else_is_served(&hub, &bystander, "stalled handshakes").await;
+    drop(silent);
     hub.stop().await;
 }
 

@@ -2,15 +2,14 @@
 //! programs (DEVICE.md 1.4, REST.md 8.1).
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 
 use iotjob::hub::Hub;
 use iotjob::hub::registry::{Authentication, IdentityDraft, IfMatch};
-use iotjob::model::{IdentityStatus, MethodRequest, TwinId, X509Thumbprints};
-use iotjob::tls::{ClientConfig, ClientIdentity, client_config, client_config_with_identity, sha1, sha256};
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use iotjob::model::{IdentityStatus, MethodRequest, TwinId};
+use iotjob::tls::{ClientConfig, client_config, sha1, sha256};
 use serde_json::{Value, json};
 
+use crate::support::certificates::{Authority, Pair, hex, params, thumbprints};
 use crate::support::env::TestEnv;
 use crate::support::process::Process;
 use crate::support::python::{port_8883, python, script};
@@ -18,67 +17,6 @@ use crate::support::raw_mqtt::{
     ConnectBytes, DISCONNECT, FRESH, RESUMED, RawDevice, hub_config, refused, start_hub, token, trust,
 };
 use crate::support::raw_websocket::RawWebSocket;
-
-/// A certificate and its key, in files.
-struct Pair {
-    cert: PathBuf,
-    key: PathBuf,
-    der: Vec<u8>,
-}
-
-impl Pair {
-    fn write(folder: &Path, name: &str, certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
-        let (cert, key_file) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
-        std::fs::write(&cert, certificate.pem()).expect("a file");
-        std::fs::write(&key_file, key.serialize_pem()).expect("a file");
-        Self { cert, key: key_file, der: certificate.der().to_vec() }
-    }
-
-    fn self_signed(folder: &Path, name: &str) -> Self {
-        let key = KeyPair::generate().expect("a key");
-        Self::write(folder, name, &params(name).self_signed(&key).expect("a certificate"), &key)
-    }
-
-    /// TLS settings that offer the certificate.
-    fn offered_to(&self, hub: &Hub) -> ClientConfig {
-        let identity = ClientIdentity::from_pem_files(&self.cert, &self.key).expect("a pair");
-        client_config_with_identity(&trust(hub), identity).expect("TLS settings")
-    }
-}
-
-fn params(common_name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    params
-}
-
-/// A CA of devices.
-struct Authority {
-    params: CertificateParams,
-    key: KeyPair,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = params(name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self { params, key: KeyPair::generate().expect("a key") }
-    }
-
-    fn file(&self, folder: &Path) -> PathBuf {
-        let file = folder.join("ca.pem");
-        std::fs::write(&file, self.params.self_signed(&self.key).expect("a certificate").pem()).expect("a file");
-        file
-    }
-
-    fn issue(&self, folder: &Path, name: &str, mut params: CertificateParams) -> Pair {
-        let key = KeyPair::generate().expect("a key");
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).expect("a certificate");
-        Pair::write(folder, name, &certificate, &key)
-    }
-}
 
 fn twin_id(text: &str) -> TwinId {
     match text.split_once('/') {
@@ -105,14 +43,6 @@ async fn register(hub: &Hub, id: &str, authentication: Authentication) {
         hub.engine().create_identity(draft).await
     };
     registered.expect("the identity is registered");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn thumbprints(primary: Option<String>, secondary: Option<String>) -> Authentication {
-    Authentication::SelfSigned(X509Thumbprints { primary_thumbprint: primary, secondary_thumbprint: secondary })
 }
 
 /// What CONNACK answers to a CONNECT with these TLS settings, over TLS and over a WebSocket alike.

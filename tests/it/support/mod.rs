@@ -1,6 +1,7 @@
 //! What the integration tests stand on: a clean environment, hub and device processes, snapshots' filters.
 
 pub(crate) mod bystander;
+pub(crate) mod certificates;
 pub(crate) mod env;
 pub(crate) mod filters;
 pub(crate) mod process;
