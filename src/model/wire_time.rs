@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, date};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -60,6 +60,12 @@ impl fmt::Display for WireTime {
     }
 }
 
+/// The second of [`WireTime::Never`]; the service knows no time before it.
+const FIRST_SECOND: DateTime = date(1, 1, 1).at(0, 0, 0, 0);
+
+/// The day of [`WireTime::Unfinished`].
+const LAST_DAY: Date = date(9999, 12, 31);
+
 /// Says that a text is not a time that the service would write or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an ISO 8601 date and time")]
@@ -71,21 +77,23 @@ impl FromStr for WireTime {
     // conformance-choice: REST.md 4.2: a startTime with a numeric offset is taken
     /// Reads ISO 8601 with `Z`, with an offset, or with no zone at all, which means UTC (REST.md 1.5, 4.2).
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
-        if text.starts_with("0001-01-01T00:00:00") {
-            return Ok(Self::Never);
-        }
-        if text.starts_with("9999-12-31T") {
+        let unzoned = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+        let civil = text
+            .parse::<Timestamp>()
+            .map(|time| TimeZone::UTC.to_datetime(time))
+            // No zone, or too late for a timestamp, which ends a day before the year-9999 sentinel does.
+            .or_else(|_| unzoned.parse::<DateTime>())
+            .ok()
+            .filter(|civil| *civil >= FIRST_SECOND)
+            .ok_or_else(|| InvalidTime(text.to_owned()))?;
+        if civil.date() == LAST_DAY {
             return Ok(Self::Unfinished);
         }
-        let time = text.parse::<Timestamp>().or_else(|_| {
-            let civil = text.parse::<DateTime>()?;
-            civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())
-        });
-        // The service knows no time before its `Never`.
-        time.ok()
-            .filter(|time| TimeZone::UTC.to_datetime(*time).year() >= 1)
-            .map(Self::At)
-            .ok_or_else(|| InvalidTime(text.to_owned()))
+        if civil.with().subsec_nanosecond(0).build().is_ok_and(|second| second == FIRST_SECOND) {
+            return Ok(Self::Never);
+        }
+        let zoned = civil.to_zoned(TimeZone::UTC).map_err(|_| InvalidTime(text.to_owned()))?;
+        Ok(Self::At(zoned.timestamp()))
     }
 }
 
@@ -123,9 +131,11 @@ mod tests {
     // conformance: REST.md 1.5: never is the year 1, not finished the year 9999
     #[test]
     fn sentinels_round_trip_and_are_no_times() {
-        for (text, want) in
-            [("0001-01-01T00:00:00", WireTime::Never), ("9999-12-31T23:59:59.9999999Z", WireTime::Unfinished)]
-        {
+        for (text, want) in [
+            ("0001-01-01T00:00:00", WireTime::Never),
+            ("0001-01-01T000000.4", WireTime::Never),
+            ("9999-12-31T23:59:59.9999999Z", WireTime::Unfinished),
+        ] {
             let read: WireTime = text.parse().unwrap();
             assert_eq!(read, want);
             assert_eq!(read.timestamp(), None);
@@ -136,7 +146,14 @@ mod tests {
 
     #[test]
     fn garbage_is_no_time() {
-        for text in ["tomorrow", "0000-12-31T23:59:59Z", "0000-01-01T00:00:51+01:30:00", "-000001-12-31T00:00:00Z"] {
+        for text in [
+            "tomorrow",
+            "9999-12-31Tea",
+            "0001-01-01T00:00:00ish",
+            "0000-12-31T23:59:59Z",
+            "0000-01-01T00:00:51+01:30:00",
+            "-000001-12-31T00:00:00Z",
+        ] {
             assert!(text.parse::<WireTime>().is_err(), "{text}");
         }
     }

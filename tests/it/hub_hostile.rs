@@ -72,10 +72,11 @@ async fn half_open_handshakes_keep_nobody_out() {
 
 /// A ClientHello that a server answers, and waits for what follows.
 fn whole_hello(hub: &Hub) -> Vec<u8> {
-    let config = client_config(&trust(hub)).unwrap();
-    let mut client = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let config = client_config(&trust(hub)).expect("the hub's own trust makes a configuration");
+    let name = "localhost".try_into().expect("localhost is a server name");
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name).expect("a client connection");
     let mut hello = Vec::new();
-    client.write_tls(&mut hello).unwrap();
+    client.write_tls(&mut hello).expect("a vector takes every byte");
     hello
 }
 
