@@ -34,6 +34,7 @@ fn object(value: Value) -> JsonObject {
 }
 
 // conformance: DEVICE.md 2.2: a subscription is stored before SUBACK, and granted with quality 1 at most
+// conformance: DEVICE.md 2.6: a subscription to cloud-to-device messages is accepted and kept
 #[test]
 fn subscriptions_are_stored_before_they_are_granted_with_at_most_qos_1() {
     let filters = vec![
