@@ -23,6 +23,7 @@ pub mod secret_arg;
 pub mod signals;
 pub mod table;
 pub mod trace;
+pub mod var_args;
 pub mod watched;
 
 use args::{Args, Command};

@@ -7,14 +7,14 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::checked::{Action, InvalidRunName, RunName, Start, Target, devices_condition};
+use super::checked::{Action, InvalidRunName, RunName, Start, Target};
 use super::explain::name_illegal;
 use super::finding::{At, Finding, Pointer, Step};
 use super::rule::ProblemKind;
+use super::success::{OfflineTargets, Share, StatusRange, Success, SuccessProblem};
 use super::{duration, start, v1};
 use crate::model::limits::{
-    CONNECT_TIMEOUT_S_MAX, JOB_TIMEOUT_S_DEFAULT, JOB_TIMEOUT_S_MIN, METHOD_PAYLOAD_BYTES_MAX,
-    QUERY_CONDITION_CHARS_MAX, RESPONSE_TIMEOUT_S,
+    CONNECT_TIMEOUT_S_MAX, JOB_TIMEOUT_S_DEFAULT, JOB_TIMEOUT_S_MIN, METHOD_PAYLOAD_BYTES_MAX, RESPONSE_TIMEOUT_S,
 };
 use crate::model::{DeviceId, JobType, JsonObject, MethodName, PatchViolation, desired_violations, tags_violations};
 use crate::query::{QueryError, QueryErrorKind, parse_condition};
@@ -36,6 +36,9 @@ pub(super) struct Parts {
     pub action: Action,
     pub start: Start,
     pub timeout_s: u64,
+    pub after: Vec<RunName>,
+    pub success: Success,
+    pub revision: Option<Value>,
 }
 
 /// Checks `job`, which is what `document` holds less what is already among `findings`; adds what it finds.
@@ -48,6 +51,8 @@ pub(super) fn check(job: v1::Job, document: &Value, naming: Naming<'_>, findings
     let patch = job.patch.and_then(|patch| check.patch(patch));
     let start = check.start(job.start_time.as_deref());
     let timeout_s = check.timeout(job.timeout.as_deref());
+    let after = check.after(job.after);
+    let success = check.success(job.success, job.kind);
     let action = match kind? {
         JobType::ScheduleDeviceMethod => method?,
         JobType::ScheduleUpdateTwin => patch?,
@@ -60,6 +65,9 @@ pub(super) fn check(job: v1::Job, document: &Value, naming: Naming<'_>, findings
         action,
         start: start?,
         timeout_s: timeout_s?,
+        after: after?,
+        success: success?,
+        revision: job.revision,
     })
 }
 
@@ -196,13 +204,6 @@ impl Check<'_> {
             }
             ids.push(id);
         }
-        let chars = devices_condition(&ids).chars().count();
-        if chars > QUERY_CONDITION_CHARS_MAX {
-            let parts = chars.div_ceil(QUERY_CONDITION_CHARS_MAX);
-            let kind = ProblemKind::DevicesTooLong { ids: ids.len(), chars, parts };
-            self.add(Finding::key(["devices"], kind));
-            return None;
-        }
         all_legal.then_some(Target::Devices(ids))
     }
 
@@ -270,6 +271,58 @@ impl Check<'_> {
             return self.refuse(["timeout"], ProblemKind::TimeoutTooShort { seconds });
         }
         Some(seconds)
+    }
+
+    fn after(&mut self, names: Option<Vec<String>>) -> Option<Vec<RunName>> {
+        let mut after = Vec::new();
+        let mut all_legal = !self.refused(&["after"]);
+        for (index, name) in names.into_iter().flatten().enumerate() {
+            match name.parse::<RunName>() {
+                Ok(name) if after.contains(&name) => {}
+                Ok(name) => after.push(name),
+                Err(_) => {
+                    let at = At::Value(vec![Step::from("after"), Step::from(index)]);
+                    self.findings.extend(name_illegal(&name).map(|kind| Finding { at, kind }));
+                    all_legal = false;
+                }
+            }
+        }
+        all_legal.then_some(after)
+    }
+
+    fn success(&mut self, success: Option<v1::Success>, kind: Option<JobType>) -> Option<Success> {
+        let Some(written) = success else { return (!self.wrote("success")).then(Success::default) };
+        let mut success = Success::default();
+        let before = self.findings.len();
+        match written.devices.map(|share| share.parse::<Share>()) {
+            Some(Ok(share)) => success.share = share,
+            Some(Err(problem)) => drop(self.refuse::<(), 2>(["success", "devices"], problem.into())),
+            None => {}
+        }
+        if let Some(statuses) = written.statuses {
+            if kind == Some(JobType::ScheduleUpdateTwin) {
+                self.add(Finding::key(["success", "statuses"], SuccessProblem::StatusesInTwinJob.into()));
+            }
+            success.statuses.clear();
+            for (index, status) in statuses.iter().enumerate() {
+                match StatusRange::read(status) {
+                    Ok(range) => success.statuses.push(range),
+                    Err(problem) => {
+                        let at = At::Value(vec![Step::from("success"), Step::from("statuses"), Step::from(index)]);
+                        self.add(Finding { at, kind: problem.into() });
+                    }
+                }
+            }
+        }
+        match written.offline.as_deref() {
+            Some("ignore") => success.offline = OfflineTargets::Ignore,
+            Some("fail") | None => {}
+            Some(text) => {
+                let problem = SuccessProblem::Offline { text: text.to_owned() };
+                self.refuse::<(), 2>(["success", "offline"], problem.into());
+            }
+        }
+        (self.findings.len() == before && !self.refused(&["success"])).then_some(success)
     }
 
     /// The member's seconds, or the default when it is not written; `None` when it was refused.

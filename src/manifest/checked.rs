@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::problem::{Place, SourceFile};
+use super::success::Success;
 use crate::model::limits::RUN_NAME_CHARS_MAX;
 use crate::model::{DeviceId, JobId, JobType, JsonObject, MethodName, WireTime};
 use crate::query::Condition;
@@ -28,6 +29,12 @@ pub struct Manifest {
     pub start: Start,
     /// `maxExecutionTimeInSeconds`.
     pub timeout_s: u64,
+    /// Runs of the same command that have to succeed first; not part of the run's identity.
+    pub after: Vec<RunName>,
+    /// When the run counts as a success; not part of its identity.
+    pub success: Success,
+    /// What makes another run of the same job; a number or a text.
+    pub revision: Option<Value>,
     /// Where it stands, for messages.
     pub source: SourceRef,
 }
@@ -100,6 +107,8 @@ pub struct SourceRef {
     pub name_span: Range<usize>,
     /// The start time's bytes, or the name's when none is written.
     pub start_span: Range<usize>,
+    /// The bytes of each name in `after`.
+    pub after_spans: Vec<Range<usize>>,
 }
 
 impl PartialEq for SourceRef {
@@ -167,6 +176,9 @@ impl Manifest {
         job.insert(kind.to_owned(), action);
         job.insert("startTime".to_owned(), json!(start));
         job.insert("timeout".to_owned(), json!(self.timeout_s));
+        if let Some(revision) = &self.revision {
+            job.insert("revision".to_owned(), revision.clone());
+        }
         sorted(Value::Object(job))
     }
 
@@ -183,6 +195,13 @@ impl Manifest {
     pub fn run_id(&self) -> JobId {
         let id = format!("{}-{}", self.name, self.run_hash());
         id.parse().expect("a run name of at most 40 legal characters and 12 hex digits make a job id")
+    }
+
+    /// Where a name of `after` is written.
+    #[must_use]
+    pub fn after_place(&self, index: usize) -> Place {
+        let span = self.source.after_spans.get(index).unwrap_or(&self.source.name_span);
+        Place { file: Arc::clone(&self.source.file), span: span.clone() }
     }
 
     /// Where the start time is written, for a problem that only the clock shows.

@@ -1,5 +1,6 @@
 //! One text → its manifests and its problems, in the order of the text.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,10 +13,17 @@ use super::finding::{At, Finding, Step};
 use super::locate::Places;
 use super::problem::{Place, Problem, Severity, SourceFile};
 use super::rule::ProblemKind;
+use super::variables::{self, Variables};
 use super::{v1, yaml};
 
-/// Reads every document of `file`. `stem` names the first one when it has no name of its own.
-pub(super) fn read(file: &Arc<SourceFile>, stem: Option<&str>) -> (Vec<Manifest>, Vec<Problem>) {
+/// Reads every document of `file`, its variables filled in; notes which it names. `stem` names the first document
+/// when it has no name of its own.
+pub(super) fn read(
+    file: &Arc<SourceFile>,
+    stem: Option<&str>,
+    variables: &Variables,
+    used: &mut BTreeSet<String>,
+) -> (Vec<Manifest>, Vec<Problem>) {
     let stream = yaml::read(file.text());
     let problem = |span: Range<usize>, kind| Problem::new(Place { file: Arc::clone(file), span }, kind);
     let mut problems: Vec<Problem> = stream.faults.into_iter().map(|fault| problem(fault.span, fault.kind)).collect();
@@ -31,7 +39,14 @@ pub(super) fn read(file: &Arc<SourceFile>, stem: Option<&str>) -> (Vec<Manifest>
             (0, None) => Naming::None("standard input"),
             _ => Naming::None("a further document"),
         };
-        let (parts, findings) = examine(&document.value, naming);
+        let filled = variables::fill(&document.value, variables);
+        used.extend(filled.used.iter().cloned());
+        let (parts, mut findings) = examine(&filled.value, naming);
+        findings.retain(|finding| !filled.makes_up_for(finding));
+        for finding in &mut findings {
+            finding.at = filled.as_written(finding.at.clone());
+        }
+        findings.extend(filled.findings.iter().cloned());
         let found = findings.into_iter().map(|finding| problem(places.span(index, &finding.at), finding.kind));
         let found: Vec<Problem> = found.collect();
         let right = found.iter().all(|problem| problem.severity() == Severity::Warning);
@@ -71,10 +86,13 @@ fn source_of(file: &Arc<SourceFile>, places: &Places<'_>, index: usize, document
     let of = |key: &str| document.get(key).map(|_| places.span(index, &At::Value(vec![Step::from(key)])));
     let name_span = of("name").unwrap_or_else(|| places.span(index, &At::Document));
     let start_span = of("startTime").unwrap_or_else(|| name_span.clone());
-    SourceRef { file: Arc::clone(file), document: index, name_span, start_span }
+    let after = document.get("after").and_then(Value::as_array).map_or(0, Vec::len);
+    let after_at = |item| At::Value(vec![Step::from("after"), Step::from(item)]);
+    let after_spans = (0..after).map(|item| places.span(index, &after_at(item))).collect();
+    SourceRef { file: Arc::clone(file), document: index, name_span, start_span, after_spans }
 }
 
 fn manifest(parts: Parts, source: SourceRef) -> Manifest {
-    let Parts { name, description, target, action, start, timeout_s } = parts;
-    Manifest { name, description, target, action, start, timeout_s, source }
+    let Parts { name, description, target, action, start, timeout_s, after, success, revision } = parts;
+    Manifest { name, description, target, action, start, timeout_s, after, success, revision, source }
 }

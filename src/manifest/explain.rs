@@ -6,13 +6,28 @@ use serde_json::Value;
 
 use super::finding::{At, Finding, Pointer, Step};
 use super::rule::ProblemKind;
+use super::success::SuccessProblem;
 use super::suggest::{any_of, nearest};
 use super::{checked::RunName, duration, schema, start};
 use crate::model::MethodName;
 
 /// Keys of a job, in the order in which one writes them.
-const JOB_KEYS: [&str; 9] =
-    ["name", "description", "type", "query", "devices", "method", "patch", "startTime", "timeout"];
+const JOB_KEYS: [&str; 12] = [
+    "name",
+    "description",
+    "type",
+    "query",
+    "devices",
+    "method",
+    "patch",
+    "startTime",
+    "timeout",
+    "after",
+    "success",
+    "revision",
+];
+/// Keys of `success`.
+const SUCCESS_KEYS: [&str; 3] = ["devices", "statuses", "offline"];
 /// Keys of a method.
 const METHOD_KEYS: [&str; 4] = ["name", "payload", "responseTimeout", "connectTimeout"];
 /// Keys of a patch.
@@ -64,6 +79,18 @@ fn explain(violation: &ValidationError<'_>) -> Vec<Finding> {
         }
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } if is(&pointer, &["type"]) => {
             one(unknown_type(value))
+        }
+        ValidationErrorKind::Enum { .. } if is(&pointer, &["success", "offline"]) => {
+            one(SuccessProblem::Offline { text: value.as_str().unwrap_or_default().to_owned() }.into())
+        }
+        ValidationErrorKind::AnyOf { .. } if is(&pointer, &["revision"]) => one(ProblemKind::WrongType {
+            member: "revision".into(),
+            expected: "a whole number or a text of 1 to 128 characters",
+            found: shape(value),
+            help: None,
+        }),
+        ValidationErrorKind::AnyOf { .. } if matches!(pointer.as_slice(), [_, Step::Key(key), Step::Index(_)] if key == "statuses") => {
+            one(SuccessProblem::Status { text: value.to_string() }.into())
         }
         ValidationErrorKind::MinItems { .. }
         | ValidationErrorKind::MinProperties { .. }
@@ -119,6 +146,7 @@ fn place_of(pointer: &Pointer) -> (&'static str, &'static [&'static str], &'stat
     match pointer {
         [Step::Key(key)] if key == "method" => ("a method", &METHOD_KEYS, "method"),
         [Step::Key(key)] if key == "patch" => ("a patch", &PATCH_KEYS, "patch"),
+        [Step::Key(key)] if key == "success" => ("`success`", &SUCCESS_KEYS, "success"),
         _ => ("a job", &JOB_KEYS, ""),
     }
 }
@@ -203,6 +231,17 @@ fn of_text(pointer: &Pointer, value: &Value) -> Option<Finding> {
         [Step::Key(devices), Step::Index(_)] if devices == "devices" => {
             ProblemKind::DeviceIdIllegal { error: text.parse::<crate::model::DeviceId>().err()? }
         }
+        p if is(p, &["after"]) => {
+            ProblemKind::Empty { member: "after".into(), help: "name at least one manifest, or remove the key" }
+        }
+        [Step::Key(after), Step::Index(_)] if after == "after" => name_illegal(text)?,
+        p if is(p, &["success"]) => {
+            ProblemKind::Empty { member: "success".into(), help: "write `devices`, `statuses` or `offline`" }
+        }
+        p if is(p, &["success", "devices"]) => SuccessProblem::Share { text: text.to_owned() }.into(),
+        p if is(p, &["success", "statuses"]) => {
+            ProblemKind::Empty { member: "success.statuses".into(), help: "write at least one status, such as `2xx`" }
+        }
         p if is(p, &["patch"]) => {
             ProblemKind::Empty { member: "patch".into(), help: "write `tags`, `desired` or both" }
         }
@@ -240,13 +279,14 @@ mod tests {
 
     #[test]
     fn the_key_tables_are_the_schemas() {
-        let schema = schema::schema();
+        let schema = schema::filled_schema();
         let keys = |pointer: &str| -> Vec<String> {
             schema.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect()
         };
         assert_eq!(keys("/properties"), JOB_KEYS);
         assert_eq!(keys("/$defs/Method/properties"), METHOD_KEYS);
         assert_eq!(keys("/$defs/Patch/properties"), PATCH_KEYS);
+        assert_eq!(keys("/$defs/Success/properties"), SUCCESS_KEYS);
     }
 
     #[test]

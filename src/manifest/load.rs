@@ -1,6 +1,6 @@
 //! Reads the files of a command, one after the other, and looks across them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,10 @@ use std::sync::Arc;
 use super::checked::Manifest;
 use super::document;
 use super::files::{Input, LoadError, Origin, expand, names_another_schema};
+use super::order;
 use super::problem::{Place, Problem, Severity, SourceFile};
 use super::rule::ProblemKind;
+use super::variables::Variables;
 use crate::model::limits::MANIFEST_BYTES_MAX;
 
 /// What standard input is called in messages.
@@ -25,6 +27,8 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
     /// The files that were read.
     pub sources: Vec<Arc<SourceFile>>,
+    /// Variables that the manifests name.
+    pub variables_used: BTreeSet<String>,
 }
 
 impl Loaded {
@@ -40,8 +44,8 @@ impl Loaded {
         self.count(Severity::Error) > 0
     }
 
-    fn add(&mut self, file: &Arc<SourceFile>, stem: Option<&str>) {
-        let (manifests, problems) = document::read(file, stem);
+    fn add(&mut self, file: &Arc<SourceFile>, stem: Option<&str>, variables: &Variables) {
+        let (manifests, problems) = document::read(file, stem, variables, &mut self.variables_used);
         self.manifests.extend(manifests);
         self.problems.extend(problems);
         self.sources.push(Arc::clone(file));
@@ -69,10 +73,27 @@ impl Loaded {
             refused.push(Problem::new(place, ProblemKind::NameTaken { name, first }));
             false
         });
-        if refused.is_empty() {
+        self.add_in_order(refused);
+    }
+
+    /// Refuses every `after` that leads nowhere or in a circle.
+    fn refuse_impossible_order(&mut self) {
+        // The name that is missing may be that of a manifest with problems of its own.
+        if self.has_errors() {
             return;
         }
-        self.problems.extend(refused);
+        let problems = order::problems(&self.manifests);
+        if !problems.is_empty() {
+            self.manifests.clear();
+        }
+        self.add_in_order(problems);
+    }
+
+    fn add_in_order(&mut self, problems: Vec<Problem>) {
+        if problems.is_empty() {
+            return;
+        }
+        self.problems.extend(problems);
         let order: HashMap<*const SourceFile, usize> =
             self.sources.iter().enumerate().map(|(at, file)| (Arc::as_ptr(file), at)).collect();
         self.problems.sort_by_key(|problem| {
@@ -83,12 +104,12 @@ impl Loaded {
 }
 
 /// Reads and checks every manifest under `paths`: files, directories, globs, `-` for `stdin`. A file that is named
-/// twice is read once.
+/// twice is read once. `variables` are filled in.
 ///
 /// # Errors
 ///
 /// When a path names nothing that can be read. What is wrong inside a file is a [`Problem`], not an error.
-pub fn load(paths: &[PathBuf], stdin: impl Read) -> Result<Loaded, LoadError> {
+pub fn load(paths: &[PathBuf], stdin: impl Read, variables: &Variables) -> Result<Loaded, LoadError> {
     if paths.is_empty() {
         return Err(LoadError::NoPath);
     }
@@ -102,14 +123,14 @@ pub fn load(paths: &[PathBuf], stdin: impl Read) -> Result<Loaded, LoadError> {
                 Input::Stdin => {
                     any = true;
                     if let Some(stdin) = stdin.take() {
-                        read_stdin(&mut loaded, stdin)?;
+                        read_stdin(&mut loaded, stdin, variables)?;
                     }
                 }
                 Input::File { path, origin } => {
                     let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
                     if seen.contains(&identity) {
                         any = true;
-                    } else if read_file(&mut loaded, &path, origin)? {
+                    } else if read_file(&mut loaded, &path, origin, variables)? {
                         any = true;
                         seen.insert(identity);
                     }
@@ -121,27 +142,35 @@ pub fn load(paths: &[PathBuf], stdin: impl Read) -> Result<Loaded, LoadError> {
         }
     }
     loaded.refuse_taken_names();
+    loaded.refuse_impossible_order();
     Ok(loaded)
 }
 
 /// Checks one text as if it were the file `name`; never panics, whatever the text.
 #[must_use]
 pub fn parse_text(name: &str, text: &str) -> Loaded {
+    parse_text_with(name, text, &Variables::default())
+}
+
+/// The same with variables.
+#[must_use]
+pub fn parse_text_with(name: &str, text: &str, variables: &Variables) -> Loaded {
     let mut loaded = Loaded::default();
     let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    add_bytes(&mut loaded, name, stem.as_deref(), text.as_bytes().to_vec());
+    add_bytes(&mut loaded, name, stem.as_deref(), text.as_bytes().to_vec(), variables);
     loaded.refuse_taken_names();
+    loaded.refuse_impossible_order();
     loaded
 }
 
-fn read_stdin(loaded: &mut Loaded, stdin: impl Read) -> Result<(), LoadError> {
+fn read_stdin(loaded: &mut Loaded, stdin: impl Read, variables: &Variables) -> Result<(), LoadError> {
     let bytes = read_limited(stdin).map_err(|source| LoadError::unreadable(Path::new("-"), source))?;
-    add_bytes(loaded, STDIN_NAME, None, bytes);
+    add_bytes(loaded, STDIN_NAME, None, bytes, variables);
     Ok(())
 }
 
 /// Gives whether the file is ours to read.
-fn read_file(loaded: &mut Loaded, path: &Path, origin: Origin) -> Result<bool, LoadError> {
+fn read_file(loaded: &mut Loaded, path: &Path, origin: Origin, variables: &Variables) -> Result<bool, LoadError> {
     let unreadable = |source| LoadError::unreadable(path, source);
     let bytes = File::open(path).and_then(read_limited).map_err(unreadable)?;
     let foreign = || std::str::from_utf8(&bytes).is_ok_and(names_another_schema);
@@ -150,7 +179,7 @@ fn read_file(loaded: &mut Loaded, path: &Path, origin: Origin) -> Result<bool, L
         return Ok(false);
     }
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    add_bytes(loaded, &path.display().to_string(), stem.as_deref(), bytes);
+    add_bytes(loaded, &path.display().to_string(), stem.as_deref(), bytes, variables);
     Ok(true)
 }
 
@@ -162,7 +191,7 @@ fn read_limited(source: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn add_bytes(loaded: &mut Loaded, name: &str, stem: Option<&str>, bytes: Vec<u8>) {
+fn add_bytes(loaded: &mut Loaded, name: &str, stem: Option<&str>, bytes: Vec<u8>, variables: &Variables) {
     if bytes.len() > MANIFEST_BYTES_MAX {
         loaded.add_problem(SourceFile::new(name, String::new()), 0..0, ProblemKind::FileTooLarge);
         return;
@@ -173,7 +202,7 @@ fn add_bytes(loaded: &mut Loaded, name: &str, stem: Option<&str>, bytes: Vec<u8>
             if text.starts_with('\u{feff}') {
                 text.remove(0);
             }
-            loaded.add(&Arc::new(SourceFile::new(name, text)), stem);
+            loaded.add(&Arc::new(SourceFile::new(name, text)), stem, variables);
         }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();

@@ -3,6 +3,9 @@
 use miette::Diagnostic;
 
 use super::checked::InvalidRunName;
+use super::order::OrderProblem;
+use super::success::SuccessProblem;
+use super::variables::VariableProblem;
 use crate::model::limits::{
     CONNECT_TIMEOUT_S_MAX, JOB_START_AHEAD_H_MAX, JOB_TIMEOUT_S_DEFAULT, JOB_TIMEOUT_S_MIN, MANIFEST_BYTES_MAX,
     MANIFEST_DEPTH_MAX, MANIFEST_EXPANDED_BYTES_MAX, METHOD_PAYLOAD_BYTES_MAX, QUERY_CONDITION_CHARS_MAX,
@@ -458,22 +461,6 @@ pub enum ProblemKind {
         /// The id.
         id: String,
     },
-    /// A list that makes too long a condition.
-    #[error("{ids} ids make a condition of {chars} characters; one job takes {QUERY_CONDITION_CHARS_MAX}")]
-    #[diagnostic(
-        code(iotjob::manifest::devices_too_long),
-        help(
-            "split the list into {parts} manifests, or mark the devices with a tag and query it; splitting by itself is not built yet"
-        )
-    )]
-    DevicesTooLong {
-        /// How many ids.
-        ids: usize,
-        /// How long the condition.
-        chars: usize,
-        /// How many manifests it takes at least.
-        parts: usize,
-    },
 
     // Method
     /// A method's name that no SDK passes on.
@@ -523,6 +510,20 @@ pub enum ProblemKind {
     #[error("{0}")]
     #[diagnostic(code(iotjob::manifest::twin_size), help("store a URL instead of the content"))]
     TwinSize(PatchViolation),
+
+    // Members with rules of their own
+    /// A rule of variables.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Variable(VariableProblem),
+    /// A rule of `success`.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Success(SuccessProblem),
+    /// A rule of `after`.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Order(OrderProblem),
 
     // Time: found by whoever has a clock
     /// The start is further ahead than the hub takes.

@@ -9,6 +9,7 @@ use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
 use super::v1::Job;
+use crate::model::JsonObject;
 
 /// Where the schema is published; its last part is what an editor line names.
 pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/main/schema/job.schema.json";
@@ -19,9 +20,46 @@ pub(super) const DURATION_PATTERN: &str = r"^([0-9]+ ?(h|hrs?|hours?|m|mins?|min
 /// Start times as an editor checks them: `now`, or a time with an offset, a zone or both.
 pub(super) const START_PATTERN: &str = r"^(now|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}(:?[0-9]{2}){1,2}([.,][0-9]{1,9})?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?|(?=\[))(\[[A-Za-z0-9_+/-]+\])?)$";
 
-/// The schema as a document, draft 2020-12.
+/// The schema as a document, draft 2020-12, as editors know it: every member may be written as a variable.
 #[must_use]
 pub fn schema() -> Value {
+    let mut schema = filled_schema();
+    for definition in ["", "/$defs/Method", "/$defs/Patch", "/$defs/Success"] {
+        let members = schema.pointer_mut(&format!("{definition}/properties")).and_then(Value::as_object_mut);
+        members.into_iter().flatten().for_each(|(_, member)| or_variable(member));
+    }
+    if let Some(by_type) = schema.pointer_mut("/allOf/0/oneOf").and_then(Value::as_array_mut) {
+        by_type.push(json!({"properties": {"type": {"$ref": VARIABLE_REF}}}));
+    }
+    if let Some(definitions) = schema.pointer_mut("/$defs").and_then(Value::as_object_mut) {
+        let description = "A text with a variable in it: `${NAME}` or `${NAME:-default}`.";
+        let variable = json!({"description": description, "type": "string", "pattern": r"\$\{[A-Za-z_]"});
+        definitions.insert("Variable".to_owned(), variable);
+    }
+    schema
+}
+
+/// Where the schema says what a variable is.
+const VARIABLE_REF: &str = "#/$defs/Variable";
+
+/// Lets a member be written as a variable, unless any text will do.
+fn or_variable(member: &mut Value) {
+    /// What tells about a member and does not restrict it.
+    const WORDS: [&str; 4] = ["description", "default", "examples", "title"];
+    let Value::Object(rules) = member else { return };
+    let is_restricted = rules.get("type") != Some(&json!("string")) || rules.contains_key("pattern");
+    if !is_restricted || !rules.keys().any(|key| !WORDS.contains(&key.as_str())) {
+        return;
+    }
+    let (words, rules): (JsonObject, JsonObject) =
+        std::mem::take(rules).into_iter().partition(|(key, _)| WORDS.contains(&key.as_str()));
+    let mut both = words;
+    both.insert("anyOf".to_owned(), json!([rules, {"$ref": VARIABLE_REF}]));
+    *member = Value::Object(both);
+}
+
+/// The schema of a document whose variables are filled in.
+pub(super) fn filled_schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(as_written_by_people));
     let mut schema = settings.into_generator().into_root_schema_for::<Job>();
     let mut document = serde_json::Map::new();
@@ -42,11 +80,11 @@ pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// What the schema has against a document.
+/// What the schema has against a document whose variables are filled in.
 pub(super) fn violations(document: &Value) -> impl Iterator<Item = ValidationError<'_>> {
     static VALIDATOR: OnceLock<Validator> = OnceLock::new();
     let validator = VALIDATOR.get_or_init(|| {
-        jsonschema::draft202012::new(&schema()).expect("a schema that is generated from types is a schema")
+        jsonschema::draft202012::new(&filled_schema()).expect("a schema that is generated from types is a schema")
     });
     validator.iter_errors(document)
 }

@@ -64,6 +64,84 @@ fn each_thing_that_matters_changes_the_run() {
 }
 
 #[test]
+fn a_revision_makes_another_run_and_order_and_success_do_not() {
+    let hash = |more: &str| {
+        let loaded = parse_text("job.yaml", &format!("{LOCK}{more}"));
+        loaded.manifests.first().map(Manifest::run_hash).unwrap_or_else(|| panic!("{:?}", loaded.problems))
+    };
+    assert_eq!(hash("success: { devices: 95%, statuses: [2xx, 404], offline: ignore }\n"), hash(""));
+    assert_ne!(hash("revision: 2\n"), hash(""));
+    assert_ne!(hash("revision: '2'\n"), hash("revision: 2\n"));
+}
+
+#[test]
+fn variables_are_filled_before_anything_else_looks() {
+    let text = "\
+name: lock-${SITE}
+type: scheduleDeviceMethod
+query: tags.building = ${BUILDING} AND tags.site = '${SITE}'
+method: { name: lockDoor, payload: { floors: '${FLOORS}', literal: '$${X}' }, responseTimeout: '${WAIT:-10s}' }
+startTime: ${START:-now}
+";
+    let mut variables = Variables::default();
+    variables.set("SITE", json!("oslo"));
+    variables.set("BUILDING", json!(43));
+    variables.set("FLOORS", json!([1, 2]));
+    let loaded = parse_text_with("job.yaml", text, &variables);
+    assert_eq!(loaded.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(
+        loaded.manifests[0].canonical().to_string(),
+        r#"{"method":{"connectTimeout":0,"name":"lockDoor","payload":{"floors":[1,2],"literal":"${X}"},"responseTimeout":10},"name":"lock-oslo","query":"tags.building = 43 AND tags.site = 'oslo'","startTime":"now","timeout":3600,"type":"scheduleDeviceMethod"}"#
+    );
+    variables.set("WAIT", json!("10"));
+    variables.set("BUILDING", json!("4 3"));
+    let said: Vec<String> = parse_text_with("job.yaml", &text.replace("START:-now", "STRAT"), &variables)
+        .problems
+        .iter()
+        .map(|problem| format!("{} | {problem}", &problem.place.file.text()[problem.place.span.clone()]))
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @"
+    ${BUILDING} | the query does not parse: expected an operator after `4`
+    ${WAIT:-10s} | `responseTimeout: 10` has no unit
+    ${STRAT} | the variable `STRAT` has no value
+    ");
+}
+
+#[test]
+fn a_long_list_is_no_problem() {
+    let ids: Vec<String> = (0..5_000).map(|number| format!("door-{number:05}")).collect();
+    let text = format!("type: scheduleUpdateTwin\ndevices: [{}]\npatch: {{ tags: {{ x: 1 }} }}\n", ids.join(", "));
+    assert!(matches!(only(&text).target, Target::Devices(ids) if ids.len() == 5_000));
+}
+
+#[test]
+fn editors_let_every_member_be_a_variable_and_the_rest_is_as_strict() {
+    let editor = jsonschema::draft202012::new(&schema()).unwrap();
+    let written = json!({
+        "name": "a-${X}", "type": "${TYPE}", "devices": "${DEVICES}", "method": {"name": "${M}", "responseTimeout": "${T}"},
+        "startTime": "${START:-now}", "timeout": "${T}s", "after": "${AFTER}", "success": {"devices": "${SHARE}"},
+        "revision": "${R}",
+    });
+    assert!(editor.is_valid(&written), "{:?}", editor.iter_errors(&written).map(|e| e.to_string()).collect::<Vec<_>>());
+    let good = json!({"type": "scheduleUpdateTwin", "query": "*", "patch": {"tags": {"a": 1}}});
+    assert!(editor.is_valid(&good));
+    for (key, value) in [
+        ("timeout", json!("soon")),
+        ("type", json!("reboot")),
+        ("devices", json!([])),
+        ("timeout", json!(60)),
+        ("startTime", json!("$START")),
+        ("after", json!("a")),
+        ("success", json!({})),
+        ("method", json!({"name": "m"})),
+    ] {
+        let mut bad = good.clone();
+        bad[key] = value;
+        assert!(!editor.is_valid(&bad), "{bad}");
+    }
+}
+
+#[test]
 fn a_listed_id_with_an_apostrophe_is_put_in_double_quotes() {
     let manifest = only("type: scheduleUpdateTwin\ndevices: [a, \"b'c\"]\npatch: { tags: { x: 1 } }\n");
     assert_eq!(manifest.target.query_condition(), "deviceId IN ['a',\"b'c\"]");
@@ -91,7 +169,7 @@ fn documents_of_one_file_are_jobs_of_their_own() {
 
 #[test]
 fn the_examples_are_right() {
-    let loaded = load(&[checkout().join("jobs")], std::io::empty()).unwrap();
+    let loaded = load(&[checkout().join("jobs")], std::io::empty(), &Variables::default()).unwrap();
     let problems: Vec<String> = loaded.problems.iter().map(|problem| format!("{problem:?}")).collect();
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(loaded.manifests.len(), loaded.sources.len());
@@ -219,7 +297,7 @@ proptest! {
 
     #[test]
     fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        assert_showable(&load(&["-".into()], bytes.as_slice()).unwrap());
+        assert_showable(&load(&["-".into()], bytes.as_slice(), &Variables::default()).unwrap());
     }
 
     #[test]

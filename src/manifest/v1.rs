@@ -52,6 +52,57 @@ pub(super) struct Job {
     /// How long the whole job may take: the hub's `maxExecutionTimeInSeconds`. At least 5s.
     #[schemars(regex(pattern = super::schema::DURATION_PATTERN), extend("default" = "3600s"), example = &"60s", example = &"1h 30m")]
     pub timeout: Option<String>,
+    /// Names of manifests of the same `apply` that have to succeed first.
+    #[schemars(length(min = 1), inner(regex(pattern = r"^[a-z][a-z0-9-]{0,39}$")), example = ["lock-doors"])]
+    pub after: Option<Vec<String>>,
+    /// When the run counts as a success. Default: every device succeeded, methods with a 2xx status.
+    pub success: Option<Success>,
+    /// Change it to run an unchanged job once more: it is part of the run's identity.
+    #[schemars(with = "Option<Revision>", example = 2, example = &"2027-03")]
+    pub revision: Option<Value>,
+}
+
+/// A number or a text, for the schema.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+#[expect(dead_code, reason = "only its schema is asked for; the value is kept as it is")]
+enum Revision {
+    Number(i64),
+    Text(#[schemars(length(min = 1, max = 128))] String),
+}
+
+/// What has to be true of the devices for exit code 0.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(extend("minProperties" = 1))]
+pub(super) struct Success {
+    /// Share of the devices that have to succeed.
+    #[schemars(regex(pattern = r"^[0-9]{1,3}(\.[0-9]{1,2})? ?%$"), extend("default" = "100%"), example = &"95%")]
+    pub devices: Option<String>,
+    /// Statuses with which a device answers a method that succeeded: numbers and classes.
+    #[schemars(with = "Option<Vec<Status>>", length(min = 1), extend("default" = ["2xx"]), example = serde_json::json!(["2xx", 404]))]
+    pub statuses: Option<Vec<Value>>,
+    /// What an offline device is: a device that did not succeed, or one that does not count.
+    #[schemars(with = "Option<Offline>", extend("default" = "fail"))]
+    pub offline: Option<String>,
+}
+
+/// A status or a class of them, for the schema.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+#[expect(dead_code, reason = "only its schema is asked for; values are read by the checks")]
+enum Status {
+    Number(i64),
+    Class(#[schemars(regex(pattern = r"^([0-9]xx|-?[0-9]+)$"))] String),
+}
+
+/// The two ways to treat offline devices, for the schema.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is asked for; the value is read by the checks")]
+enum Offline {
+    Fail,
+    Ignore,
 }
 
 /// A job's type, for the schema.

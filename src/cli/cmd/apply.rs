@@ -12,6 +12,7 @@ use crate::cli::local_hub::LocalArgs;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
+use crate::cli::var_args::VarArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
 use crate::model::{Clock, JobResponse, JobStatus};
@@ -36,6 +37,8 @@ pub struct ApplyArgs {
     /// Exit 3 on warnings, too, and send nothing
     #[arg(long)]
     deny_warnings: bool,
+    #[command(flatten)]
+    variables: VarArgs,
     /// Leave as soon as the hub has the job
     #[arg(long, conflicts_with_all = ["wait_timeout", "local"])]
     no_wait: bool,
@@ -56,7 +59,7 @@ pub struct ApplyArgs {
 /// # Errors
 /// [`Failure`]: exit 2 for a path or a hub that cannot be used. Invalid manifests are shown, exit 3.
 pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let Some(manifests) = valid_manifests(&args.paths, deny(args.deny_warnings), printer)? else {
+    let Some(manifests) = valid_manifests(&args.paths, &args.variables, deny(args.deny_warnings), printer)? else {
         return Ok(Exit::InvalidManifest);
     };
     if args.local.local {
@@ -107,10 +110,13 @@ fn deny(deny_warnings: bool) -> Warnings {
 /// Exit 2 when a path names nothing that can be read.
 pub fn valid_manifests(
     paths: &[PathBuf],
+    var_args: &VarArgs,
     warnings: Warnings,
     printer: &Printer,
 ) -> Result<Option<Vec<Manifest>>, Failure> {
-    let loaded = manifest::load(paths, io::stdin().lock()).map_err(|error| unreadable(&error))?;
+    let variables = var_args.variables(printer)?;
+    let loaded = manifest::load(paths, io::stdin().lock(), &variables).map_err(|error| unreadable(&error))?;
+    var_args.warn_of_unused(&loaded.variables_used, printer);
     problems::show(&loaded, printer);
     let refused = loaded.has_errors() || (warnings == Warnings::Deny && !loaded.problems.is_empty());
     if refused {

@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems::{self, counted};
+use crate::cli::var_args::VarArgs;
 use crate::manifest::{self, LoadError, Loaded, Severity};
 
 /// Arguments of `iotjob validate`.
@@ -19,6 +20,9 @@ pub struct ValidateArgs {
     /// Exit 3 on warnings, too
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Where variables get their values.
+    #[command(flatten)]
+    pub variables: VarArgs,
     /// How problems are written: text on stderr, or one JSON object a line on stdout
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     pub output: OutputFormat,
@@ -29,7 +33,9 @@ pub struct ValidateArgs {
 /// # Errors
 /// Exit 2 when a path names nothing that can be read.
 pub fn run(args: &ValidateArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let loaded = manifest::load(&args.paths, io::stdin().lock()).map_err(|error| unreadable(&error))?;
+    let variables = args.variables.variables(printer)?;
+    let loaded = manifest::load(&args.paths, io::stdin().lock(), &variables).map_err(|error| unreadable(&error))?;
+    args.variables.warn_of_unused(&loaded.variables_used, printer);
     match args.output {
         OutputFormat::Text => problems::show(&loaded, printer),
         OutputFormat::Json => problems::print_json(&loaded, printer),
