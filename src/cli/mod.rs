@@ -19,6 +19,7 @@ pub mod local_hub;
 pub mod output;
 pub mod printer;
 pub mod problems;
+pub mod run_jobs;
 pub mod secret_arg;
 pub mod signals;
 pub mod table;

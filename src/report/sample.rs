@@ -56,7 +56,7 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(super) fn event(seconds: i64, what: Happening) -> RunEvent {
-    RunEvent { time: at(seconds), run_id: RUN_ID.to_owned(), what }
+    RunEvent { time: at(seconds), run_id: RUN_ID.to_owned(), job_id: None, what }
 }
 
 pub(super) fn result(id: &str, outcome: OutcomeClass, status: Option<i64>, reason: Option<&str>) -> DeviceResult {
@@ -83,6 +83,7 @@ pub(super) fn story() -> Vec<RunEvent> {
         job_type: JobType::ScheduleDeviceMethod,
         query_condition: Some("*".to_owned()),
         listed: None,
+        parts: None,
         timeout_in_seconds: Some(60),
         start_time: None,
     };
@@ -117,7 +118,14 @@ pub(super) fn story() -> Vec<RunEvent> {
         ),
         event(
             121,
-            Happening::RunEnded { targets: 4, outcomes, job_status: JobEnd::Completed, reason: None, exit_code: 6 },
+            Happening::RunEnded {
+                targets: 4,
+                outcomes,
+                job_status: JobEnd::Completed,
+                asked_for: None,
+                reason: None,
+                exit_code: 6,
+            },
         ),
     ]
 }

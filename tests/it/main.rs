@@ -19,6 +19,7 @@ mod python_pair;
 mod python_sdk;
 mod refusals;
 mod restart;
+mod runs;
 mod screens;
 mod support;
 mod telemetry_tap;
