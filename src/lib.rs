@@ -8,9 +8,10 @@
 //!
 //! | layer | modules | job |
 //! |---|---|---|
-//! | 7 | [`cli`] | arguments, wiring, exit codes; the only place that prints |
-//! | 6 | [`local`] | the embedded hub and fleet of `--local` |
-//! | 5 | [`report`] | run events in, output out |
+//! | 8 | [`cli`] | arguments, wiring, exit codes; the only place that prints |
+//! | 7 | [`local`] | the embedded hub and fleet of `--local` |
+//! | 6 | [`report`] | run events and plans in, output out |
+//! | 5 | [`survey`] | asks a hub what a plan would do |
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`] | manifest → what will be sent · the service over REST |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
@@ -43,4 +44,5 @@ pub mod plan;
 pub mod query;
 pub mod report;
 pub mod run;
+pub mod survey;
 pub mod tls;

@@ -8,6 +8,7 @@ use super::cmd::device::DeviceArgs;
 use super::cmd::hub::HubArgs;
 use super::cmd::init::InitArgs;
 use super::cmd::list::ListArgs;
+use super::cmd::plan::PlanArgs;
 use super::cmd::query::QueryArgs;
 use super::cmd::results::ResultsArgs;
 use super::cmd::status::StatusArgs;
@@ -45,6 +46,9 @@ pub enum Command {
     /// Check manifests offline: the schema, the service's limits, the query's grammar
     #[command(after_help = help::validate())]
     Validate(ValidateArgs),
+    /// Show what apply would do, to which devices and for how long; creates nothing
+    #[command(after_help = help::plan())]
+    Plan(Box<PlanArgs>),
     /// Do what manifests say, once, and tell how every device took it
     #[command(after_help = help::apply())]
     Apply(Box<ApplyArgs>),

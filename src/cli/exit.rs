@@ -89,6 +89,8 @@ impl Exit {
             Self::Usage => "wrong usage, no hub named, or something named that is not there",
             Self::HubUnavailable => "the hub cannot be reached or keeps refusing",
             Self::DevicesFailed => "the run ended and some device did not succeed",
+            Self::Refused => "refused: the fleet has moved, or the hub will not cancel it any more",
+            Self::Changes => "`plan --detailed-exitcode`: applying would change something",
             _ => self.meaning(),
         }
     }
@@ -112,8 +114,12 @@ impl Exit {
             }
             Self::Stopped => "stopped on purpose: `apply` or `watch` found the run cancelled",
             Self::StillRunning => "gave up waiting; the job still runs on the hub, `iotjob watch` re-attaches",
-            Self::Refused => "refused: the hub will not cancel what runs or has ended",
-            Self::Changes => "reserved for `plan --detailed-exitcode`",
+            Self::Refused => {
+                "refused: the fleet has moved since the plan was saved, or the hub will not cancel what runs or has ended"
+            }
+            Self::Changes => {
+                "`plan --detailed-exitcode`: applying would create a run, or twins no longer hold the patch of a run that has ended"
+            }
             Self::Interrupted => "interrupted; says what still runs and how to re-attach",
         }
     }

@@ -20,8 +20,7 @@ const ASKING: &[Exit] = &[Exit::Success, Exit::Usage, Exit::NotPermitted, Exit::
 /// The end of `iotjob --help`: what to type first, and the exit codes in a few words each.
 #[must_use]
 pub fn program() -> String {
-    let used = Exit::ALL.iter().filter(|exit| **exit != Exit::Changes);
-    let codes: Vec<String> = used.map(|exit| format!("  {:>3}  {}", exit.code(), exit.brief())).collect();
+    let codes: Vec<String> = Exit::ALL.iter().map(|exit| format!("  {:>3}  {}", exit.code(), exit.brief())).collect();
     format!(
         "`iotjob COMMAND --help` has examples; start with: iotjob apply jobs/lockdoor.yaml --local\n\nExit codes:\n{}",
         codes.join("\n")
@@ -37,6 +36,25 @@ pub fn validate() -> String {
         ("The places of all problems, for a program", "iotjob validate jobs/ --output json | jq .line"),
     ];
     below(&examples, &[], &[Exit::Success, Exit::Usage, Exit::InvalidManifest])
+}
+
+/// Below `iotjob plan --help`.
+#[must_use]
+pub fn plan() -> String {
+    let examples = [
+        ("What would happen, to which devices and for how long", "iotjob plan jobs/ --tier S1"),
+        ("For the comment on a pull request", "iotjob plan jobs/ --output markdown > plan.md"),
+        ("Is the fleet still as the jobs left it? Exit 10 when not", "iotjob plan jobs/ --detailed-exitcode"),
+        (
+            "Plan now, apply exactly that later",
+            "iotjob plan jobs/ --out plan.json && iotjob apply --plan plan.json --tolerance 1%",
+        ),
+    ];
+    below(
+        &examples,
+        &[HUB, CA, LOG],
+        &[Exit::Success, Exit::Usage, Exit::InvalidManifest, Exit::NotPermitted, Exit::HubUnavailable, Exit::Changes],
+    )
 }
 
 /// Below `iotjob apply --help`.
@@ -65,6 +83,7 @@ pub fn apply() -> String {
             Exit::DevicesFailed,
             Exit::Stopped,
             Exit::StillRunning,
+            Exit::Refused,
             Exit::Interrupted,
         ],
     )

@@ -20,6 +20,7 @@ pub mod output;
 pub mod printer;
 pub mod problems;
 pub mod run_jobs;
+pub mod saved_plan;
 pub mod secret_arg;
 pub mod signals;
 pub mod table;
@@ -90,6 +91,7 @@ async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Validate(args) => cmd::validate::run(&args, printer),
         Command::Schema => Ok(cmd::schema::run(printer)),
         Command::Init(args) => cmd::init::run(&args, printer),
+        Command::Plan(args) => cmd::plan::run(*args, printer).await,
         Command::Apply(args) => cmd::apply::run(*args, printer).await,
         Command::Watch(args) => cmd::watch::run(*args, printer).await,
         Command::List(args) => cmd::list::run(args, printer).await,

@@ -107,7 +107,9 @@ pub fn exit_of_runs(ended: &[Ended]) -> Exit {
     Exit::of_runs(&exits)
 }
 
-fn exit_of(verdict: Verdict) -> Exit {
+/// The exit of a process whose only run ended so.
+#[must_use]
+pub fn exit_of(verdict: Verdict) -> Exit {
     match verdict {
         Verdict::Done => Exit::Success,
         Verdict::Unexpected => Exit::Unexpected,

@@ -172,6 +172,30 @@ impl Manifest {
         sorted(Value::Object(job))
     }
 
+    /// The manifest as a user could have written it, its variables filled in: reading it gives the same manifest.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let Value::Object(mut job) = self.canonical() else { return Value::Null };
+        let seconds = |value: &mut Value| *value = json!(format!("{value}s"));
+        job.get_mut("timeout").into_iter().for_each(seconds);
+        if let Some(Value::Object(method)) = job.get_mut("method") {
+            for key in ["responseTimeout", "connectTimeout"] {
+                method.get_mut(key).into_iter().for_each(seconds);
+            }
+        }
+        if let Some(description) = &self.description {
+            job.insert("description".to_owned(), json!(description));
+        }
+        if !self.after.is_empty() {
+            let names: Vec<&str> = self.after.iter().map(RunName::as_str).collect();
+            job.insert("after".to_owned(), json!(names));
+        }
+        if self.success != Success::default() {
+            job.insert("success".to_owned(), self.success.document());
+        }
+        literal(Value::Object(job))
+    }
+
     /// The first 12 hex digits of SHA-256 over [`Self::canonical`].
     #[must_use]
     pub fn run_hash(&self) -> String {
@@ -198,6 +222,16 @@ impl Manifest {
     #[must_use]
     pub fn start_place(&self) -> Place {
         Place { file: Arc::clone(&self.source.file), span: self.source.start_span.clone() }
+    }
+}
+
+/// Writes every text so that no variable is filled into it.
+fn literal(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("${", "$${")),
+        Value::Array(items) => Value::Array(items.into_iter().map(literal).collect()),
+        Value::Object(object) => Value::Object(object.into_iter().map(|(key, inner)| (key, literal(inner))).collect()),
+        other => other,
     }
 }
 

@@ -44,6 +44,18 @@ impl Success {
         Some(words)
     }
 
+    /// As a manifest has it.
+    pub(super) fn document(&self) -> Value {
+        let mut document = serde_json::json!({ "devices": self.share.to_string() });
+        if self.statuses != [StatusRange::CLASS_2XX] {
+            document["statuses"] = self.statuses.iter().map(ToString::to_string).collect();
+        }
+        if self.offline == OfflineTargets::Ignore {
+            document["offline"] = "ignore".into();
+        }
+        document
+    }
+
     /// Whether a device that answers `status` has done what it was asked.
     #[must_use]
     pub fn accepts(&self, status: i64) -> bool {

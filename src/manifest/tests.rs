@@ -75,6 +75,24 @@ fn a_revision_makes_another_run_and_order_and_success_do_not() {
 }
 
 #[test]
+fn a_manifest_written_out_is_the_same_manifest() {
+    for text in [
+        format!("{LOCK}success: {{ devices: 95%, statuses: [2xx, 404], offline: ignore }}\nrevision: 2\n"),
+        "type: scheduleUpdateTwin\ndevices: [a, b]\nstartTime: 2027-03-01T02:00[Europe/Oslo]\n\
+         patch: { desired: { gone: null, text: '$${X}' } }\n"
+            .to_owned(),
+    ] {
+        let manifest = only(&text);
+        let again = only(&manifest.document().to_string());
+        assert_eq!(
+            (again.run_id(), &again.success, &again.description),
+            (manifest.run_id(), &manifest.success, &manifest.description)
+        );
+        assert_eq!(again.document(), manifest.document());
+    }
+}
+
+#[test]
 fn variables_are_filled_before_anything_else_looks() {
     let text = "\
 name: lock-${SITE}

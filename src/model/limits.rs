@@ -215,6 +215,18 @@ pub const JOB_CALLS_MAX: usize = 1_000;
 pub const JOB_STEP_MAX: usize = 500;
 /// Re-runs of one manifest that are looked for (ours; `-r999` still fits a job id).
 pub const RERUNS_MAX: u32 = 999;
+/// Different changes that a plan tells apart (ours; a larger fleet's are told without the values before).
+pub const PLAN_GROUPS_MAX: usize = 500;
+/// Devices that a plan names for each change (ours).
+pub const PLAN_NAMED_MAX: usize = 5;
+/// Tags of one condition that a plan looks for in the fleet, a query each (ours).
+pub const PLAN_TAGS_MAX: usize = 5;
+/// Twins that a plan compares with the index, to see how far it is behind (ours).
+pub const PLAN_SPOT_CHECKS: usize = 3;
+/// Twins that a plan reads at a time with `--exact` (ours; 100 a second are allowed, REST.md 10).
+pub const PLAN_TWINS_AT_ONCE: usize = 8;
+/// Largest saved plan that is read, in bytes (ours: a million targets are about 50 MB).
+pub const SAVED_PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Hub jobs of one run: `-p9999` still fits a job id (ours).
 pub const RUN_PARTS_MAX: usize = 9_999;
 /// Looks at a job whose creation was not answered, before it is created again (REST.md 4.6).

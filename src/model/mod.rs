@@ -12,6 +12,7 @@ pub mod limits;
 mod method;
 mod patch;
 mod rng;
+pub mod tier;
 mod twin;
 mod wire_time;
 

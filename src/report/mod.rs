@@ -7,6 +7,8 @@ mod bars;
 mod jsonl;
 mod layout;
 mod lines;
+mod plan_markdown;
+mod plan_text;
 mod roster;
 mod table;
 mod words;
@@ -14,6 +16,8 @@ mod words;
 pub use bars::Bars;
 pub use jsonl::JsonLines;
 pub use lines::Lines;
+pub use plan_markdown::plan_markdown;
+pub use plan_text::plan_lines;
 pub use table::{Paint, Summary};
 
 use std::time::Duration;

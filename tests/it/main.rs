@@ -15,6 +15,7 @@ mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;
 mod main_job;
+mod plans;
 mod python_pair;
 mod python_sdk;
 mod refusals;

@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["manifest"],
     &["plan", "client"],
     &["run", "device", "hub"],
+    &["survey"],
     &["report"],
     &["local"],
     &["cli"],

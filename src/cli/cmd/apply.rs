@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::cli::cmd::plan::{Asked, LookArgs, PlanFormat, located};
 use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -14,11 +15,13 @@ use crate::cli::local_hub::LocalArgs;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
+use crate::cli::saved_plan;
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
+use crate::client::HubClient;
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
 use crate::model::{Clock, JobResponse, JobStatus, WireTime};
-use crate::plan::{self, StartOutOfReach, Step};
+use crate::plan::{self, StartOutOfReach, Step, Tolerance};
 use crate::run::{
     Context, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start,
     locate,
@@ -28,8 +31,18 @@ use crate::run::{
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     /// Files, directories (searched for *.yaml and *.yml), globs, or - for standard input
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "plan", conflicts_with = "plan")]
     paths: Vec<PathBuf>,
+    /// Apply exactly a plan that `iotjob plan --out` saved, or refuse with exit 9 when the fleet has moved
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["vars", "files", "rerun", "local", "dry_run"])]
+    plan: Option<PathBuf>,
+    /// How many targets may have come, gone or changed since the plan was saved: a number, or a share such as 5%
+    /// [default: 0]
+    #[arg(long, value_name = "N|N%", conflicts_with = "paths")]
+    tolerance: Option<Tolerance>,
+    /// Show the plan and send nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Run a manifest again whose run has ended
     #[arg(long)]
     rerun: bool,
@@ -61,19 +74,37 @@ pub struct ApplyArgs {
 /// # Errors
 /// [`Failure`]: exit 2 for a path or a hub that cannot be used. Invalid manifests are shown, exit 3.
 pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let Some(manifests) = valid_manifests(&args.paths, &args.variables, deny(args.deny_warnings), printer)? else {
+    let saved = args.plan.as_deref().map(|path| saved_plan::read(path).map(|plan| (plan, path))).transpose()?;
+    let manifests = match &saved {
+        Some((plan, path)) => saved_plan::manifests(plan, path, printer)?,
+        None => valid_manifests(&args.paths, &args.variables, deny(args.deny_warnings), printer)?,
+    };
+    let Some(manifests) = manifests else {
         return Ok(Exit::InvalidManifest);
     };
     args.refuse_to_leave_early(&manifests)?;
     if args.local.local {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
         let settings = args.settings(Pace::local(), HubLife::WithCommand);
-        let applied = apply_with(local.client(), &manifests, settings, printer).await;
+        let applied = if args.dry_run {
+            args.show(&local.client(), &manifests, Pace::local(), printer).await
+        } else {
+            apply_with(local.client(), &manifests, settings, printer).await
+        };
         local.stop().await;
         return applied;
     }
     let client = args.hub.client(printer)?;
-    let settings = args.settings(pace_for(client.host_name()), HubLife::Lasting);
+    let pace = pace_for(client.host_name());
+    if args.dry_run {
+        return args.show(&client, &manifests, pace, printer).await;
+    }
+    if let Some((plan, _)) = &saved {
+        let located = located(&client, &manifests, (pace, Rerun::No), &Clock::system()).await?;
+        let look = (&LookArgs::default(), args.tolerance.unwrap_or(Tolerance::Count(0)), pace);
+        saved_plan::refuse_moved(&client, (plan, &manifests, &located), look, printer).await?;
+    }
+    let settings = args.settings(pace, HubLife::Lasting);
     apply_with(client, &manifests, settings, printer).await
 }
 
@@ -84,6 +115,24 @@ impl ApplyArgs {
         let Some(manifest) = ordered else { return Ok(()) };
         Err(Failure::usage(format!("`--no-wait` leaves too early for `{}`, which comes after others", manifest.name))
             .hint("leave `--no-wait` out, bound the wait with `--wait-timeout`, or apply the manifests one by one"))
+    }
+
+    /// Shows what would be done.
+    async fn show(
+        &self,
+        client: &HubClient,
+        manifests: &[Manifest],
+        pace: Pace,
+        printer: &Printer,
+    ) -> Result<Exit, Failure> {
+        let output = match self.output {
+            OutputFormat::Json => PlanFormat::Json,
+            OutputFormat::Text => PlanFormat::Text,
+        };
+        let rerun = if self.rerun { Rerun::Yes } else { Rerun::No };
+        let asked = Asked { look: &LookArgs::default(), rerun, output, out: None };
+        let outlook = asked.show(client, manifests, pace, printer).await?;
+        Ok(if outlook.is_some() { Exit::Success } else { Exit::InvalidManifest })
     }
 
     /// What the flags mean for runs on a hub that is asked at `pace`.
@@ -258,7 +307,7 @@ fn ended_before(located: &[Located]) -> impl Iterator<Item = String> {
 }
 
 /// Starts that new runs cannot have, each at its place. `manifests` and `located` run in parallel.
-fn refused_starts(manifests: &[Manifest], located: &[Located], clock: &Clock) -> Vec<Problem> {
+pub(super) fn refused_starts(manifests: &[Manifest], located: &[Located], clock: &Clock) -> Vec<Problem> {
     let checked = manifests.iter().zip(located);
     let refused = checked.filter_map(|(manifest, located)| {
         let kind = match check_new_start(located, clock).err()? {

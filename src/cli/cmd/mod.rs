@@ -6,6 +6,7 @@ pub mod device;
 pub mod hub;
 pub mod init;
 pub mod list;
+pub mod plan;
 pub mod query;
 pub mod results;
 pub mod schema;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::table::Allowance;
+use crate::model::tier::Allowance;
 
 /// Lets a rate through, with bursts, in the order of asking.
 ///

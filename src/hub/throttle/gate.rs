@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::bucket::{Bucket, TooLong};
 use super::quota::{Quota, UsedUp};
-use super::table::{Operation, allowance, messages_a_day, metered};
-use super::tier::Tier;
 use crate::hub::HubError;
 use crate::hub::metrics::Metrics;
 use crate::model::limits::{SHAPED_CONNECT_S_MAX, SHAPED_REQUEST_S_MAX};
+use crate::model::tier::Tier;
+use crate::model::tier::{Operation, allowance, messages_a_day, metered};
 use crate::model::{Clock, ErrorCode};
 
 /// The limits of a hub's tier; without a tier there are none. Cheap to clone.

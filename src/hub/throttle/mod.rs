@@ -7,11 +7,10 @@
 mod bucket;
 mod gate;
 mod quota;
-mod table;
-mod tier;
 
+pub use crate::model::tier::{
+    Allowance, Edition, InvalidTier, Operation, Tier, allowance, jobs_at_a_time, messages_a_day,
+};
 pub use bucket::{Bucket, TooLong};
 pub use gate::Throttle;
 pub use quota::Quota;
-pub use table::{Allowance, Operation, allowance, jobs_at_a_time, messages_a_day};
-pub use tier::{Edition, InvalidTier, Tier};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tier::{Edition, Size, Tier};
+use super::edition::{Edition, Size, Tier};
 
 /// What is limited, each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,7 +105,8 @@ pub fn messages_a_day(tier: Tier) -> u64 {
 }
 
 /// How many messages of the daily quota so many bytes are (DEVICE.md 6.1).
-pub(super) fn metered(tier: Tier, bytes: usize) -> u64 {
+#[must_use]
+pub fn metered(tier: Tier, bytes: usize) -> u64 {
     let meter = if tier.edition() == Edition::F1 { 512 } else { 4 * 1024 };
     bytes.div_ceil(meter).max(1) as u64
 }
@@ -150,18 +151,21 @@ impl Operation {
     }
 
     /// Whether basic hubs have it (DEVICE.md 6.1).
-    pub(super) fn needs_standard(self) -> bool {
+    #[must_use]
+    pub fn needs_standard(self) -> bool {
         matches!(self, Self::TwinRead | Self::TwinUpdate | Self::DirectMethod | Self::Job | Self::JobDevice)
     }
 
     /// Whether it counts as messages of the daily quota.
     // conformance-choice: DEVICE.md 1.10: what devices send, twin reads and updates, and direct methods use up the daily quota; registry, queries and jobs do not
-    pub(super) fn is_metered(self) -> bool {
+    #[must_use]
+    pub fn is_metered(self) -> bool {
         matches!(self, Self::Message | Self::TwinRead | Self::TwinUpdate | Self::DirectMethod)
     }
 
     /// How many of it a request of so many bytes is.
-    pub(super) fn count(self, bytes: usize) -> u32 {
+    #[must_use]
+    pub fn count(self, bytes: usize) -> u32 {
         match self {
             Self::DirectMethod => u32::try_from(bytes.div_ceil(METHOD_CHUNK_BYTES)).unwrap_or(u32::MAX).max(1),
             _ => 1,

@@ -1,0 +1,272 @@
+//! Reads a run's targets: how many, who is offline, what would change.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::questions::{SourceOfRows, sources};
+use super::{Names, Subject, Survey};
+use crate::client::{ClientError, HubClient, QueryPages};
+use crate::manifest::{Action, Target};
+use crate::model::limits::{PAGE_ITEMS_MAX, PLAN_NAMED_MAX, PLAN_SPOT_CHECKS, PLAN_TWINS_AT_ONCE};
+use crate::model::tier::{Operation, Tier};
+use crate::model::{JsonObject, TwinId};
+use crate::plan::{Change, Changes, Sections, Source, Targets, compare, time_for, touched};
+
+/// One target as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The device, and the module behind a `/`.
+    pub name: String,
+    /// Whether it is connected.
+    pub is_connected: bool,
+    /// What the run would do to it.
+    pub change: Change,
+    /// What the run would touch of it, as it is.
+    pub touched: Value,
+}
+
+/// Hears of a survey as it goes on.
+pub trait Watcher {
+    /// A run's targets will be read: how many queries that takes, and how many seconds on the tier.
+    fn begins(&mut self, run: &str, targets: u64, queries: u64, seconds: u64);
+    /// A target was read.
+    fn found(&mut self, run: &str, finding: &Finding);
+}
+
+/// What was seen of a run's targets.
+pub(super) struct Looked {
+    pub(super) targets: Targets,
+    pub(super) changes: Changes,
+    /// Twins that were compared with the index.
+    pub(super) checked: usize,
+    /// Those of them that have changed since.
+    pub(super) stale: usize,
+}
+
+struct Reading<'r, 'a> {
+    survey: &'r Survey<'a>,
+    subject: &'r Subject<'r>,
+    looked: Looked,
+    not_seen: BTreeSet<String>,
+    limit: u64,
+}
+
+impl Survey<'_> {
+    /// Looks at the targets of one run.
+    pub(super) async fn targets(
+        &self,
+        subject: &Subject<'_>,
+        tier: Tier,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Looked, ClientError> {
+        let sources = sources(&subject.manifest.target);
+        let counted = self.count(&sources).await?;
+        let is_method = matches!(subject.manifest.action, Action::Method { .. });
+        let is_listed = matches!(subject.manifest.target, Target::Devices(_));
+        let targets = Targets { source: self.scope.source, ..counted.clone().unwrap_or_default() };
+        let not_seen = match &subject.manifest.target {
+            Target::Devices(ids) => ids.iter().map(ToString::to_string).collect(),
+            Target::Condition { .. } => BTreeSet::new(),
+        };
+        let looked = Looked { targets, changes: Changes::new(), checked: 0, stale: 0 };
+        let limit = self.scope.sample.unwrap_or(u64::MAX);
+        let mut reading = Reading { survey: self, subject, looked, not_seen, limit };
+        let by_name = !is_method || is_listed || self.scope.names == Names::All;
+        match counted {
+            Some(counted) if !by_name => reading.name_some_offline(&sources, counted.count - counted.connected).await?,
+            counted => {
+                let known = counted.as_ref().map(|counted| counted.count);
+                let count = known.unwrap_or(0).min(limit);
+                let queries = count.div_ceil(u64::try_from(PAGE_ITEMS_MAX).unwrap_or(u64::MAX));
+                let seconds = time_for(tier, Operation::Query, queries).as_secs();
+                watcher.begins(&subject.step.name, count, queries, seconds);
+                reading.read(&sources, watcher).await?;
+                reading.complete(known.is_some());
+            }
+        }
+        Ok(reading.looked)
+    }
+
+    /// Counts by connectionState; `None` when a source cannot be counted.
+    async fn count(&self, sources: &[SourceOfRows]) -> Result<Option<Targets>, ClientError> {
+        let texts: Option<Vec<String>> = sources.iter().map(SourceOfRows::count).collect();
+        let Some(texts) = texts else { return Ok(None) };
+        let mut targets = Targets::default();
+        for text in texts {
+            self.take_query().await;
+            let mut pages = self.client.query_pages(&text, PAGE_ITEMS_MAX);
+            while let Some(page) = pages.next_page().await? {
+                for row in page.rows {
+                    let count = row.get("n").and_then(Value::as_u64).unwrap_or(0);
+                    targets.count += count;
+                    if is_connected(&row) {
+                        targets.connected += count;
+                    }
+                }
+            }
+        }
+        Ok(Some(targets))
+    }
+}
+
+impl Reading<'_, '_> {
+    /// A method touches nothing that could be compared: who is offline is all there is to see, and a page tells.
+    async fn name_some_offline(&mut self, sources: &[SourceOfRows], offline: u64) -> Result<(), ClientError> {
+        if offline == 0 {
+            return Ok(());
+        }
+        for source in sources {
+            self.survey.take_query().await;
+            let mut pages = self.pages(source);
+            let rows = pages.next_page().await?.map(|page| page.rows).unwrap_or_default();
+            for row in rows.iter().filter(|row| !is_connected(row)) {
+                self.name_offline(&name_of(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn name_offline(&mut self, name: &str) {
+        if self.looked.targets.offline.len() < PLAN_NAMED_MAX {
+            self.looked.targets.offline.push(name.to_owned());
+        }
+    }
+
+    fn pages(&self, source: &SourceOfRows) -> QueryPages {
+        let size = usize::try_from(self.limit).unwrap_or(usize::MAX).min(PAGE_ITEMS_MAX);
+        self.survey.client.query_pages(&source.rows(&self.subject.manifest.action), size)
+    }
+
+    async fn read(&mut self, sources: &[SourceOfRows], watcher: &mut dyn Watcher) -> Result<(), ClientError> {
+        for source in sources {
+            let mut pages = self.pages(source);
+            while pages.has_more() && self.looked.targets.read < self.limit {
+                self.survey.take_query().await;
+                let mut rows = pages.next_page().await?.map(|page| page.rows).unwrap_or_default();
+                let room = self.limit - self.looked.targets.read;
+                rows.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+                self.take_page(rows, watcher).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_page(&mut self, rows: Vec<Value>, watcher: &mut dyn Watcher) -> Result<(), ClientError> {
+        let rows = match self.survey.scope.source {
+            Source::Twins => exactly(self.survey.client, rows).await?,
+            Source::Index => {
+                self.check_spots(&rows).await?;
+                rows
+            }
+        };
+        for row in &rows {
+            let finding = self.finding(row);
+            self.looked.targets.read += 1;
+            self.not_seen.remove(&finding.name);
+            if !finding.is_connected {
+                self.name_offline(&finding.name);
+            }
+            watcher.found(&self.subject.step.name, &finding);
+            self.looked.changes.add(&finding.name, finding.change);
+        }
+        Ok(())
+    }
+
+    /// Reads the first few twins themselves, to see whether the index shows what they are.
+    async fn check_spots(&mut self, rows: &[Value]) -> Result<(), ClientError> {
+        if matches!(self.subject.manifest.action, Action::Method { .. }) {
+            return Ok(());
+        }
+        let room = PLAN_SPOT_CHECKS - self.looked.checked;
+        let spots: Vec<Value> = rows.iter().take(room).cloned().collect();
+        for (row, exact) in spots.iter().zip(exactly(self.survey.client, spots.clone()).await?) {
+            self.looked.checked += 1;
+            let action = &self.subject.manifest.action;
+            if touched(action, &sections_of(row)) != touched(action, &sections_of(&exact)) {
+                self.looked.stale += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn finding(&self, row: &Value) -> Finding {
+        let action = &self.subject.manifest.action;
+        let now = sections_of(row);
+        Finding {
+            name: name_of(row),
+            is_connected: is_connected(row),
+            change: compare(action, &now),
+            touched: touched(action, &now),
+        }
+    }
+
+    /// What was read one by one fills in what could not be counted.
+    fn complete(&mut self, is_counted: bool) {
+        let Looked { targets, .. } = &mut self.looked;
+        if !is_counted {
+            targets.count = targets.read;
+        }
+        // A sample says nothing of who is missing.
+        if self.limit == u64::MAX {
+            targets.missing_count = u64::try_from(self.not_seen.len()).unwrap_or(u64::MAX);
+            targets.missing = self.not_seen.iter().take(PLAN_NAMED_MAX).cloned().collect();
+        }
+    }
+}
+
+/// The twins of some rows, read themselves; a twin that is gone meanwhile keeps its row.
+async fn exactly(client: &HubClient, rows: Vec<Value>) -> Result<Vec<Value>, ClientError> {
+    let mut exact = rows.clone();
+    for (chunk, rows) in rows.chunks(PLAN_TWINS_AT_ONCE).enumerate() {
+        let mut reads = JoinSet::new();
+        for (index, row) in rows.iter().enumerate() {
+            let Some(id) = id_of(row) else { continue };
+            let client = client.clone();
+            reads.spawn(async move { (index, client.twin(&id).await) });
+        }
+        while let Some(read) = reads.join_next().await {
+            let Ok((index, twin)) = read else { continue };
+            match twin {
+                Ok(twin) => exact[chunk * PLAN_TWINS_AT_ONCE + index] = twin,
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(exact)
+}
+
+fn id_of(row: &Value) -> Option<TwinId> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str);
+    let device = text("deviceId")?.parse().ok()?;
+    let module = match text("moduleId") {
+        Some(module) if !module.is_empty() => Some(module.parse().ok()?),
+        _ => None,
+    };
+    Some(TwinId { device, module })
+}
+
+fn name_of(row: &Value) -> String {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    match text("moduleId") {
+        "" => text("deviceId").to_owned(),
+        module => format!("{}/{module}", text("deviceId")),
+    }
+}
+
+fn is_connected(row: &Value) -> bool {
+    row.get("connectionState").and_then(Value::as_str) == Some("Connected")
+}
+
+/// The sections of a row, whether it was projected or is a whole twin.
+fn sections_of(row: &Value) -> Sections {
+    let section = |value: Option<&Value>| -> JsonObject {
+        let members = value.and_then(Value::as_object).into_iter().flatten();
+        // `$metadata` and `$version` are the service's own.
+        members.filter(|(key, _)| !key.starts_with('$')).map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    let desired = row.get("desired").or_else(|| row.pointer("/properties/desired"));
+    Sections { tags: section(row.get("tags")), desired: section(desired) }
+}
