@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Data, Voice};
+use super::{Account, Data, Reporter, Voice};
 use crate::model::{JobStatistics, JobType};
 use crate::run::{DeviceResult, Happening, JobEnd, OutcomeClass, Outcomes, RunEvent};
 
@@ -120,4 +120,11 @@ pub(super) fn story() -> Vec<RunEvent> {
             Happening::RunEnded { targets: 4, outcomes, job_status: JobEnd::Completed, reason: None, exit_code: 6 },
         ),
     ]
+}
+
+/// What became of the runs of these events.
+pub(super) fn account(events: &[RunEvent]) -> Account {
+    let mut account = Account::default();
+    events.iter().for_each(|event| account.on(event));
+    account
 }

@@ -18,6 +18,7 @@ mod main_job;
 mod python_pair;
 mod python_sdk;
 mod refusals;
+mod reports;
 mod restart;
 mod screens;
 mod support;

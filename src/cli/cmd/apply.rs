@@ -12,6 +12,7 @@ use crate::cli::local_hub::LocalArgs;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
+use crate::cli::report_args::{ReportArgs, ReportFiles};
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
@@ -49,6 +50,8 @@ pub struct ApplyArgs {
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
+    reports: ReportArgs,
+    #[command(flatten)]
     local: LocalArgs,
     #[command(flatten)]
     hub: HubArgs,
@@ -62,16 +65,17 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let Some(manifests) = valid_manifests(&args.paths, &args.variables, deny(args.deny_warnings), printer)? else {
         return Ok(Exit::InvalidManifest);
     };
+    let files = args.reports.open()?;
     if args.local.local {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
         let settings = args.settings(Pace::local(), HubLife::WithCommand);
-        let applied = apply_with(local.client(), &manifests, settings, printer).await;
+        let applied = apply_with(local.client(), &manifests, settings, files, printer).await;
         local.stop().await;
         return applied;
     }
     let client = args.hub.client(printer)?;
     let settings = args.settings(pace_for(client.host_name()), HubLife::Lasting);
-    apply_with(client, &manifests, settings, printer).await
+    apply_with(client, &manifests, settings, files, printer).await
 }
 
 impl ApplyArgs {
@@ -162,11 +166,12 @@ pub async fn apply_with<J: Jobs>(
     hub: J,
     manifests: &[Manifest],
     settings: ApplySettings,
+    files: ReportFiles,
     printer: &Printer,
 ) -> Result<Exit, Failure> {
     let steps = steps(manifests, settings.options.hub, printer);
     let clock = Clock::system();
-    let watched = Watched::new(settings.output, &clock, printer);
+    let watched = Watched::new(settings.output, files, &clock, printer);
     let context = Context::new(hub, equipment(settings.pace, settings.options, &clock, watched.events.clone()));
     watched
         .until_done(async move |stop| {

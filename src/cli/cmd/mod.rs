@@ -7,6 +7,7 @@ pub mod hub;
 pub mod init;
 pub mod list;
 pub mod query;
+pub mod report;
 pub mod results;
 pub mod schema;
 pub mod status;
