@@ -125,7 +125,14 @@ impl Printer {
     /// # Errors
     /// What the system says.
     pub fn stderr_bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        self.bars.suspend(|| io::stderr().lock().write_all(bytes))
+        match self.pipeline {
+            Some(_) => {
+                let text = String::from_utf8_lossy(bytes);
+                let disarmed = self.disarmed(&text);
+                self.bars.suspend(|| io::stderr().lock().write_all(disarmed.as_bytes()))
+            }
+            None => self.bars.suspend(|| io::stderr().lock().write_all(bytes)),
+        }
     }
 
     /// Shows a failure with its hints.

@@ -134,7 +134,7 @@ impl Annotation {
             Level::Error => "error",
             Level::Warning => "warning",
         };
-        let title = replaced(&clean(&self.title), &[("%", "%25"), (":", "%3A"), (",", "%2C")]);
+        let title = replaced(&inert(&self.title), &[("%", "%25"), (":", "%3A"), (",", "%2C")]);
         let message = replaced(&self.text(), &[("%", "%25")]);
         format!("::{name} title={title}::{message}")
     }
@@ -145,13 +145,18 @@ impl Annotation {
             Level::Error => "error",
             Level::Warning => "warning",
         };
-        let text = format!("{}: {}", clean(&self.title), self.text());
+        let text = format!("{}: {}", inert(&self.title), self.text());
         format!("##vso[task.logissue type={name}]{}", azure_devops_data(&text))
     }
 
     fn text(&self) -> String {
-        shortened(&clean(&self.message), MESSAGE_CHARS_MAX)
+        shortened(&inert(&self.message), MESSAGE_CHARS_MAX)
     }
+}
+
+/// A text on one line, in which no command begins: not every one has to begin its line.
+fn inert(text: &str) -> String {
+    clean(text).replace("##", "# #")
 }
 
 /// The command that shows a Markdown file on the page of an Azure Pipelines run.
@@ -162,9 +167,7 @@ pub fn upload_summary(file: &str) -> String {
 
 /// Data of a logging command.
 fn azure_devops_data(text: &str) -> String {
-    // A command that begins in the middle of a line is one, too.
-    let text = text.replace("##", "# #");
-    replaced(&text, &[("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A")])
+    replaced(text, &[("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A")])
 }
 
 /// Replaces in this order.
@@ -177,11 +180,13 @@ fn sections(account: &Account, now: Timestamp) -> Vec<String> {
     let (mut lines, mut room, seconds) = (Vec::new(), PIPELINE_DEVICES_MAX, now.as_second());
     for (index, run) in account.runs().iter().enumerate() {
         let failed: Vec<_> = run.results.values().filter(|result| result.outcome != OutcomeClass::Succeeded).collect();
-        if failed.is_empty() {
+        let nameless = run.nameless();
+        let count = run.outcomes().total() - run.outcomes().succeeded;
+        if count == 0 {
             continue;
         }
         let name = format!("iotjob_{index}");
-        let title = format!("{}: {} without success", clean(&run.run_id), failed.len());
+        let title = format!("{}: {count} without success", clean(&run.run_id));
         lines.push(format!(
             "\u{1b}[0Ksection_start:{seconds}:{name}[collapsed=true]\r\u{1b}[0K{}",
             Pipeline::GitLab.disarmed(&title)
@@ -192,6 +197,9 @@ fn sections(account: &Account, now: Timestamp) -> Vec<String> {
             let reason = result.reason.as_deref().unwrap_or_default();
             let line = clean(&format!("{}  {}  {reason}", result.target(), result.outcome.words()));
             lines.push(Pipeline::GitLab.disarmed(line.trim_end()).into_owned());
+        }
+        if nameless > 0 {
+            lines.push(format!("({nameless} more)  unknown  {}", run.nameless_reason()));
         }
         if failed.len() > shown {
             lines.push(format!("and {} more: --report junit=FILE or csv=FILE has all", failed.len() - shown));
@@ -235,9 +243,23 @@ mod tests {
     #[test]
     fn each_system_reads_its_own_words() {
         let account = account(&story());
-        insta::assert_snapshot!(lines(&GITHUB, &account), @"");
-        insta::assert_snapshot!(lines(&AZURE, &account), @"");
-        insta::assert_snapshot!(lines(&Pipeline::GitLab, &account), @"");
+        insta::assert_snapshot!(lines(&GITHUB, &account), @r#"
+        ::error title=lock-doors%3A 1 of 4 devices rejected::the device answered with status 500: {"error":"jammed"} (door-2)
+        ::error title=lock-doors%3A 1 of 4 devices offline::the device was not online before the deadline (door-3)
+        ::error title=lock-doors%3A 1 of 4 devices unknown::the hub has no result for it; it may have run
+        "#);
+        insta::assert_snapshot!(lines(&AZURE, &account), @r#"
+        ##vso[task.logissue type=error]lock-doors: 1 of 4 devices rejected: the device answered with status 500: {"error":"jammed"} (door-2)
+        ##vso[task.logissue type=error]lock-doors: 1 of 4 devices offline: the device was not online before the deadline (door-3)
+        ##vso[task.logissue type=error]lock-doors: 1 of 4 devices unknown: the hub has no result for it; it may have run
+        "#);
+        insta::assert_snapshot!(lines(&Pipeline::GitLab, &account), @r#"
+        ESC[0Ksection_start:1777600800:iotjob_0[collapsed=true]CRESC[0Klock-doors-0123456789ab: 3 without success
+        door-2  rejected  the device answered with status 500
+        door-3  offline  the device was not online before the deadline
+        (1 more)  unknown  the hub has no result for it; it may have run
+        ESC[0Ksection_end:1777600800:iotjob_0CRESC[0K
+        "#);
     }
 
     #[test]

@@ -65,6 +65,12 @@ mod tests {
         render(&account(&story()), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.matches("\r\n").count(), 5, "a header and four targets: {text}");
-        insta::assert_snapshot!(text.replace("\r\n", "\n"), @"");
+        insta::assert_snapshot!(text.replace("\r\n", "\n"), @r#"
+        runId,name,deviceId,moduleId,outcome,status,payload,reason,errorCode,errorDescription
+        lock-doors-0123456789ab,lock-doors,door-1,,succeeded,200,,,,
+        lock-doors-0123456789ab,lock-doors,door-2,,rejected,500,"{""error"":""jammed""}",the device answered with status 500,,
+        lock-doors-0123456789ab,lock-doors,door-3,,offline,,,the device was not online before the deadline,,
+        lock-doors-0123456789ab,lock-doors,,,unknown,,,the hub has no result for it; it may have run,,
+        "#);
     }
 }

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use super::words::{clean, shortened};
 use crate::run::{DeviceResult, OutcomeClass};
 
-/// Targets named in a group of failures; `iotjob results` names all.
-const FAILURES_NAMED_MAX: usize = 20;
-/// Targets named among those that succeeded.
-const SUCCESSES_NAMED_MAX: usize = 10;
+/// Targets of a group that are named; a report names all.
+const NAMED_MAX: usize = 20;
 /// Characters shown of an answer or of the hub's words.
 const DETAIL_CHARS_MAX: usize = 120;
 
@@ -43,7 +41,7 @@ impl Groups {
             .entry((result.outcome, reason))
             .or_insert_with_key(|(outcome, reason)| Group::empty(*outcome, reason));
         group.count += 1;
-        if group.named.len() < if is_success { SUCCESSES_NAMED_MAX } else { FAILURES_NAMED_MAX } {
+        if group.named.len() < NAMED_MAX {
             group.named.push(clean(&result.target().to_string()));
         }
         if !is_success && group.example.is_none() {
@@ -95,6 +93,17 @@ impl Group {
         }
     }
 
+    /// As many names as `chars` hold, at least one, and how many more there are.
+    pub(super) fn which_within(&self, chars: usize) -> String {
+        let mut used = 0;
+        let fitting = self.named.iter().take_while(|name| {
+            used += name.chars().count() + 2;
+            used <= chars
+        });
+        let fitting = fitting.count();
+        self.which(fitting.max(1))
+    }
+
     /// The first `most` names, and how many more there are.
     pub(super) fn which(&self, most: usize) -> String {
         let named = &self.named[..self.named.len().min(most)];
@@ -138,5 +147,6 @@ mod tests {
         assert_eq!(told, [(1, "away"), (2, "the usual"), (1, "a rare one"), (7, "not read"), (1, "")]);
         assert_eq!(sorted[1].which(1), "d and 1 more");
         assert_eq!((sorted[1].which(9), sorted[3].which(9)), ("d, e".to_owned(), String::new()));
+        assert_eq!((sorted[1].which_within(0), sorted[1].which_within(6)), (sorted[1].which(1), sorted[1].which(2)));
     }
 }

