@@ -22,6 +22,7 @@ pub mod pending_file;
 pub mod printer;
 pub mod problems;
 pub mod report_args;
+pub mod run_jobs;
 pub mod sarif;
 pub mod secret_arg;
 pub mod signals;

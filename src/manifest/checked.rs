@@ -117,22 +117,12 @@ impl PartialEq for SourceRef {
     }
 }
 
-impl Target {
-    /// The `queryCondition` that the hub is sent.
-    ///
-    /// An id with an apostrophe is put in double quotes: no id holds one of those, so nothing needs escaping
-    /// (GRAMMAR.md 2.1 leaves doubled quotes open).
-    #[must_use]
-    pub fn query_condition(&self) -> String {
-        match self {
-            Self::Condition { text, .. } => text.clone(),
-            Self::Devices(ids) => devices_condition(ids),
-        }
-    }
-}
-
 /// `deviceId IN [...]` over `ids`.
-pub(super) fn devices_condition(ids: &[DeviceId]) -> String {
+///
+/// An id with an apostrophe is put in double quotes: no id holds one of those, so nothing needs escaping
+/// (GRAMMAR.md 2.1 leaves doubled quotes open).
+#[must_use]
+pub fn devices_condition(ids: &[DeviceId]) -> String {
     let quoted: Vec<String> = ids.iter().map(|id| quote(id.as_str())).collect();
     format!("deviceId IN [{}]", quoted.join(","))
 }

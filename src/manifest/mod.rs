@@ -34,7 +34,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use checked::{Action, InvalidRunName, Manifest, RunName, SourceRef, Start, Target};
+pub use checked::{Action, InvalidRunName, Manifest, RunName, SourceRef, Start, Target, devices_condition};
 pub use files::LoadError;
 pub use load::{Loaded, load, parse_text, parse_text_with};
 pub use order::OrderProblem;

@@ -27,6 +27,23 @@ impl Default for Success {
 }
 
 impl Success {
+    /// What is asked for, in words; `None` when it is the usual.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        if *self == Self::default() {
+            return None;
+        }
+        let mut words = format!("{} of the devices", self.share);
+        if self.offline == OfflineTargets::Ignore {
+            words.push_str(", offline ones aside");
+        }
+        if self.statuses != [StatusRange::CLASS_2XX] {
+            let statuses: Vec<String> = self.statuses.iter().map(ToString::to_string).collect();
+            words.push_str(&format!(", with status {}", statuses.join(", ")));
+        }
+        Some(words)
+    }
+
     /// Whether a device that answers `status` has done what it was asked.
     #[must_use]
     pub fn accepts(&self, status: i64) -> bool {
@@ -103,6 +120,12 @@ impl StatusRange {
         let class = text.strip_suffix("xx").and_then(|class| class.parse::<u8>().ok()).filter(|class| *class < 10);
         let first = i64::from(class.ok_or_else(illegal)?) * 100;
         Ok(Self { first, last: first + 99 })
+    }
+}
+
+impl fmt::Display for StatusRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}xx", self.first / 100) }
     }
 }
 

@@ -144,8 +144,9 @@ fn editors_let_every_member_be_a_variable_and_the_rest_is_as_strict() {
 #[test]
 fn a_listed_id_with_an_apostrophe_is_put_in_double_quotes() {
     let manifest = only("type: scheduleUpdateTwin\ndevices: [a, \"b'c\"]\npatch: { tags: { x: 1 } }\n");
-    assert_eq!(manifest.target.query_condition(), "deviceId IN ['a',\"b'c\"]");
-    crate::query::parse_condition(&manifest.target.query_condition()).unwrap();
+    let Target::Devices(ids) = &manifest.target else { panic!("{:?}", manifest.target) };
+    assert_eq!(devices_condition(ids), "deviceId IN ['a',\"b'c\"]");
+    crate::query::parse_condition(&devices_condition(ids)).unwrap();
     assert_eq!(manifest.name.as_str(), "job");
     assert_eq!(manifest.canonical()["devices"], json!(["a", "b'c"]));
 }

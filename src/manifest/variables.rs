@@ -13,6 +13,7 @@ use super::rule::ProblemKind;
 use super::suggest::nearest;
 use super::yaml;
 use crate::model::JsonObject;
+use crate::model::limits::MANIFEST_BYTES_MAX;
 
 /// What can be wrong with variables.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
@@ -84,8 +85,12 @@ impl Variables {
     /// # Errors
     /// Every problem of the file, with its place.
     pub fn set_from_file(&mut self, name: &str, text: String) -> Result<(), Vec<Problem>> {
-        let file = Arc::new(SourceFile::new(name, text));
+        let is_too_large = text.len() > MANIFEST_BYTES_MAX;
+        let file = Arc::new(SourceFile::new(name, if is_too_large { String::new() } else { text }));
         let problem = |span: Range<usize>, kind| Problem::new(Place { file: Arc::clone(&file), span }, kind);
+        if is_too_large {
+            return Err(vec![problem(0..0, ProblemKind::FileTooLarge)]);
+        }
         let stream = yaml::read(file.text());
         let mut problems: Vec<Problem> =
             stream.faults.into_iter().map(|fault| problem(fault.span, fault.kind)).collect();

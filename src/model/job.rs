@@ -139,6 +139,21 @@ pub struct JobStatistics {
     pub pending_count: u64,
 }
 
+impl std::ops::Add for JobStatistics {
+    type Output = Self;
+
+    /// The counts of two jobs together.
+    fn add(self, other: Self) -> Self {
+        Self {
+            device_count: self.device_count + other.device_count,
+            failed_count: self.failed_count + other.failed_count,
+            succeeded_count: self.succeeded_count + other.succeeded_count,
+            running_count: self.running_count + other.running_count,
+            pending_count: self.pending_count + other.pending_count,
+        }
+    }
+}
+
 /// The method half of a job request (REST.md 4.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -215,6 +215,8 @@ pub const JOB_CALLS_MAX: usize = 1_000;
 pub const JOB_STEP_MAX: usize = 500;
 /// Re-runs of one manifest that are looked for (ours; `-r999` still fits a job id).
 pub const RERUNS_MAX: u32 = 999;
+/// Hub jobs of one run: `-p9999` still fits a job id (ours).
+pub const RUN_PARTS_MAX: usize = 9_999;
 /// Looks at a job whose creation was not answered, before it is created again (REST.md 4.6).
 pub const LOST_ANSWER_LOOKS_MAX: u32 = 6;
 /// Pause between two such looks, in seconds (REST.md 4.6).

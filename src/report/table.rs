@@ -47,8 +47,8 @@ impl Summary {
 
     fn write(&self, run_id: &str, run: &Run) {
         match &run.last {
-            Some(Happening::RunEnded { targets, outcomes, job_status, reason, exit_code }) => {
-                let text = ended(*targets, outcomes, *job_status, reason.as_deref());
+            Some(Happening::RunEnded { targets, outcomes, job_status, asked_for, reason, exit_code }) => {
+                let text = ended(*targets, outcomes, *job_status, (asked_for.as_deref(), reason.as_deref()));
                 self.head(run_id, &text, *exit_code);
                 self.targets(run, *targets, outcomes.unknown, NO_RESULT);
             }
@@ -235,8 +235,14 @@ mod tests {
             })
             .collect();
         let outcomes = Outcomes { succeeded: 500, ..Outcomes::default() };
-        let ended =
-            Happening::RunEnded { targets: 500, outcomes, job_status: JobEnd::Completed, reason: None, exit_code: 0 };
+        let ended = Happening::RunEnded {
+            targets: 500,
+            outcomes,
+            job_status: JobEnd::Completed,
+            asked_for: None,
+            reason: None,
+            exit_code: 0,
+        };
         events.push(event(2, ended));
         let screen = screen(&events, 200);
         assert!(screen.contains("500 of 500 devices succeeded"), "{screen}");
@@ -269,8 +275,8 @@ mod tests {
             ));
         }
         let targets = outcomes.total();
-        let (job_status, reason) = (JobEnd::Completed, None);
-        events.push(event(2, Happening::RunEnded { targets, outcomes, job_status, reason, exit_code: 6 }));
+        let (job_status, asked_for, reason) = (JobEnd::Completed, None, None);
+        events.push(event(2, Happening::RunEnded { targets, outcomes, job_status, asked_for, reason, exit_code: 6 }));
         events
     }
 

@@ -30,6 +30,10 @@ pub(super) fn said(what: &Happening) -> Option<Said> {
         | Happening::DeviceResult(_)
         | Happening::ResultsProgress { .. } => None,
         Happening::Warning { message } => Some(Said::Warning(message.clone())),
+        Happening::RunSkipped { because, .. } => {
+            let text = format!("nothing was sent: `{because}`, which comes first, did not succeed");
+            Some(Said::Failure(text, Vec::new()))
+        }
         Happening::RunFailed { error, hint, job, reattach, .. } => {
             // That nothing was sent goes without saying when the first call fails.
             let left = left_behind(*job, reattach.as_deref()).filter(|_| *job != Left::NotSubmitted);
@@ -44,16 +48,18 @@ fn plain(what: &Happening) -> Option<String> {
     let text = match what {
         Happening::Attached { status } => attached(*status)?.to_owned(),
         Happening::Submitted => "submitted".to_owned(),
-        Happening::WaitingForSlot { wait_seconds, .. } => {
-            format!("every job slot of the hub is taken; trying again in {wait_seconds} s")
+        Happening::WaitingForRuns { names } => format!("waits for {}", names.join(", ")),
+        Happening::WaitingForSlot { wait_seconds, at_most_seconds, .. } => {
+            let most = duration(Duration::from_secs(*at_most_seconds));
+            format!("every job slot of the hub is taken; trying again in {wait_seconds} s, for {most} at most")
         }
         Happening::Retrying { reason, .. } => format!("{reason}; looking whether the job is there"),
         Happening::Scheduled { start_time: Some(WireTime::At(start)) } => format!("waits for its start at {start}"),
         Happening::Scheduled { .. } => "waits for its start".to_owned(),
         Happening::Started { .. } => "started".to_owned(),
         Happening::JobEnded { status, .. } => job_ended(*status)?.to_owned(),
-        Happening::RunEnded { targets, outcomes, job_status, reason, .. } => {
-            ended(*targets, outcomes, *job_status, reason.as_deref())
+        Happening::RunEnded { targets, outcomes, job_status, asked_for, reason, .. } => {
+            ended(*targets, outcomes, *job_status, (asked_for.as_deref(), reason.as_deref()))
         }
         Happening::Detached { cut, job, reattach, .. } => detached(*cut, *job, reattach.as_deref()),
         _ => return None,
@@ -76,10 +82,18 @@ fn job_ended(status: JobEnd) -> Option<&'static str> {
     (status == JobEnd::Completed).then_some("the hub is done; reading the results")
 }
 
-/// What a run came to, in a sentence.
-pub(super) fn ended(targets: u64, outcomes: &Outcomes, end: JobEnd, reason: Option<&str>) -> String {
+/// What a run came to, in a sentence, with what was asked for and the hub's words.
+pub(super) fn ended(
+    targets: u64,
+    outcomes: &Outcomes,
+    end: JobEnd,
+    (asked_for, reason): (Option<&str>, Option<&str>),
+) -> String {
     let text = match end {
-        JobEnd::Completed => return completed(targets, outcomes),
+        JobEnd::Completed => {
+            let text = completed(targets, outcomes);
+            return asked_for.map_or_else(|| text.clone(), |asked_for| format!("{text} (asked for: {asked_for})"));
+        }
         JobEnd::Failed => "the hub could not run the job",
         JobEnd::Cancelled => "the job was cancelled",
     };
@@ -127,6 +141,9 @@ fn left_behind(job: Left, reattach: Option<&str>) -> Option<String> {
             format!("the job may have been sent: apply it again, or look with `{command}`")
         }
         (Left::OnHub, Some(command)) => format!("the hub carries on with the job: `{command}` re-attaches"),
+        (Left::Partly, Some(command)) => format!(
+            "the hub carries on with some of its jobs, the others were not sent: apply it again, or follow those with `{command}`"
+        ),
         (Left::Ended, Some(command)) => format!("the job has ended: `{command}` reads its results"),
         (_, None) => return None,
     };

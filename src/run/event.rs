@@ -18,18 +18,21 @@ use crate::model::{Clock, JobStatistics, JobStatus, JobType, WireTime};
 /// Version of the events' JSON form. It grows when a member is removed or changes its meaning.
 pub const EVENTS_VERSION: u32 = 1;
 
-/// Something happened to a run. As JSON: `v`, `event`, `time`, `runId`, then what the event has to say.
+/// Something happened to a run. As JSON: `v`, `event`, `time`, `runId`, `jobId` for one part of a run, then what the
+/// event has to say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunEvent {
     /// When it was noticed.
     pub time: Timestamp,
-    /// The run's id: the hub's job id.
+    /// The run's id: the hub's job id, unless the run has several parts.
     pub run_id: String,
+    /// The hub's job, when the event is about one part of a run of several.
+    pub job_id: Option<String>,
     /// What happened.
     pub what: Happening,
 }
 
-/// What can happen to a run. The last event of a run is `runEnded`, `detached` or `runFailed`.
+/// What can happen to a run. The last event of a run is `runEnded`, `detached`, `runFailed` or `runSkipped`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Happening {
@@ -45,12 +48,20 @@ pub enum Happening {
         /// How many ids the manifest lists.
         #[serde(skip_serializing_if = "Option::is_none")]
         listed: Option<usize>,
+        /// How many hub jobs the run needs, when it is more than one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parts: Option<usize>,
         /// The job's own time limit.
         #[serde(skip_serializing_if = "Option::is_none")]
         timeout_in_seconds: Option<u64>,
         /// When it is to start, unless at once.
         #[serde(skip_serializing_if = "Option::is_none")]
         start_time: Option<WireTime>,
+    },
+    /// Other runs have to succeed first.
+    WaitingForRuns {
+        /// Their names.
+        names: Vec<String>,
     },
     /// The job was there already.
     Attached {
@@ -65,6 +76,8 @@ pub enum Happening {
         attempt: u32,
         /// When it is tried next.
         wait_seconds: u64,
+        /// How long it is tried at most, from now.
+        at_most_seconds: u64,
     },
     /// Something is done again.
     Retrying {
@@ -124,6 +137,9 @@ pub enum Happening {
         outcomes: Outcomes,
         /// How the hub's job ended.
         job_status: JobEnd,
+        /// What the manifest asks of its targets, when it is not that every one succeeds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked_for: Option<String>,
         /// The hub's words.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -148,6 +164,13 @@ pub enum Happening {
         /// The exit code of this run.
         exit_code: u8,
     },
+    /// A run that had to succeed first did not: nothing was sent.
+    RunSkipped {
+        /// Its name.
+        because: String,
+        /// The exit code of the run that did not succeed.
+        exit_code: u8,
+    },
     /// The run could not be carried on.
     RunFailed {
         /// What happened.
@@ -169,16 +192,17 @@ impl Happening {
     /// Whether nothing follows for this run.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::RunEnded { .. } | Self::Detached { .. } | Self::RunFailed { .. })
+        matches!(self, Self::RunEnded { .. } | Self::Detached { .. } | Self::RunFailed { .. } | Self::RunSkipped { .. })
     }
 
     /// The exit code of the run: every last event has one.
     #[must_use]
     pub fn exit_code(&self) -> Option<u8> {
         match self {
-            Self::RunEnded { exit_code, .. } | Self::Detached { exit_code, .. } | Self::RunFailed { exit_code, .. } => {
-                Some(*exit_code)
-            }
+            Self::RunEnded { exit_code, .. }
+            | Self::Detached { exit_code, .. }
+            | Self::RunFailed { exit_code, .. }
+            | Self::RunSkipped { exit_code, .. } => Some(*exit_code),
             _ => None,
         }
     }
@@ -204,10 +228,20 @@ pub enum Left {
     NotSubmitted,
     /// It was sent, and not answered.
     MaybeSubmitted,
+    /// The hub has some of its jobs, and the others were not sent.
+    Partly,
     /// The hub has it, and it is not over.
     OnHub,
     /// It is over; its results are not all read.
     Ended,
+}
+
+impl RunEvent {
+    /// What it is about: the run, or one of its jobs.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.job_id.as_deref().unwrap_or(&self.run_id)
+    }
 }
 
 impl Serialize for RunEvent {
@@ -216,11 +250,14 @@ impl Serialize for RunEvent {
             return Err(S::Error::custom("an event is an object"));
         };
         let event = said.shift_remove("event");
-        let mut map = serializer.serialize_map(Some(said.len() + 4))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("v", &EVENTS_VERSION)?;
         map.serialize_entry("event", &event)?;
         map.serialize_entry("time", &WireTime::At(self.time))?;
         map.serialize_entry("runId", &self.run_id)?;
+        if let Some(job_id) = &self.job_id {
+            map.serialize_entry("jobId", job_id)?;
+        }
         for (key, value) in &said {
             map.serialize_entry(key, value)?;
         }
@@ -237,8 +274,11 @@ struct Head {
     v: u32,
     /// When it was noticed.
     time: WireTime,
-    /// The run's id: the hub's job id.
+    /// The run's id: the hub's job id, unless the run has several parts.
     run_id: String,
+    /// The hub's job, when the event is about one part of a run of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for RunEvent {
@@ -250,11 +290,11 @@ impl<'de> Deserialize<'de> for RunEvent {
             let text = format!("the events are of version {v}, and this iotjob reads version {EVENTS_VERSION}");
             return Err(D::Error::custom(text));
         }
-        let Head { v, time, run_id } = Head::deserialize(&value).map_err(D::Error::custom)?;
+        let Head { v, time, run_id, job_id } = Head::deserialize(&value).map_err(D::Error::custom)?;
         debug_assert_eq!(v, EVENTS_VERSION, "any other is refused above");
         let time = time.timestamp().ok_or_else(|| D::Error::custom(format!("`{time}` is no time of an event")))?;
         let what = Happening::deserialize(value).map_err(D::Error::custom)?;
-        Ok(Self { time, run_id, what })
+        Ok(Self { time, run_id, job_id, what })
     }
 }
 
@@ -291,7 +331,7 @@ impl Events {
     /// The events of one run.
     #[must_use]
     pub fn of(&self, run_id: impl ToString) -> RunEvents {
-        RunEvents { events: self.clone(), run_id: run_id.to_string() }
+        RunEvents { events: self.clone(), run_id: run_id.to_string(), job_id: None }
     }
 }
 
@@ -300,12 +340,20 @@ impl Events {
 pub struct RunEvents {
     events: Events,
     run_id: String,
+    job_id: Option<String>,
 }
 
 impl RunEvents {
+    /// Where one part of the run says what happens to it.
+    #[must_use]
+    pub fn of_part(&self, job_id: impl ToString) -> Self {
+        Self { job_id: Some(job_id.to_string()), ..self.clone() }
+    }
+
     /// Says it.
     pub async fn tell(&self, what: Happening) {
-        let event = RunEvent { time: self.events.clock.now(), run_id: self.run_id.clone(), what };
+        let (run_id, job_id) = (self.run_id.clone(), self.job_id.clone());
+        let event = RunEvent { time: self.events.clock.now(), run_id, job_id, what };
         // A run goes on when nobody listens any more.
         let _ = self.events.sender.send(event).await;
     }
@@ -325,7 +373,7 @@ mod tests {
 
     fn json(what: Happening) -> String {
         let time = "2026-05-01T02:00:00Z".parse().unwrap();
-        serde_json::to_string(&RunEvent { time, run_id: "lock-0".to_owned(), what }).unwrap()
+        serde_json::to_string(&RunEvent { time, run_id: "lock-0".to_owned(), job_id: None, what }).unwrap()
     }
 
     #[test]
@@ -333,7 +381,9 @@ mod tests {
         let outcomes = Outcomes { succeeded: 24, timed_out: 1, ..Outcomes::default() };
         let job_status = JobEnd::Completed;
         insta::assert_snapshot!(
-            json(Happening::RunEnded { targets: 25, outcomes, job_status, reason: None, exit_code: 6 }),
+            json(Happening::RunEnded {
+                targets: 25, outcomes, job_status, asked_for: None, reason: None, exit_code: 6,
+            }),
             @r#"{"v":1,"event":"runEnded","time":"2026-05-01T02:00:00Z","runId":"lock-0","targets":25,"outcomes":{"succeeded":24,"rejected":0,"offline":0,"timedOut":1,"failed":0,"canceled":0,"unknown":0},"jobStatus":"completed","exitCode":6}"#
         );
         insta::assert_snapshot!(
@@ -341,8 +391,8 @@ mod tests {
             @r#"{"v":1,"event":"deviceResult","time":"2026-05-01T02:00:00Z","runId":"lock-0","deviceId":"a","outcome":"timedOut","reason":"late"}"#
         );
         insta::assert_snapshot!(
-            json(Happening::WaitingForSlot { attempt: 1, wait_seconds: 5 }),
-            @r#"{"v":1,"event":"waitingForSlot","time":"2026-05-01T02:00:00Z","runId":"lock-0","attempt":1,"waitSeconds":5}"#
+            json(Happening::WaitingForSlot { attempt: 1, wait_seconds: 5, at_most_seconds: 60 }),
+            @r#"{"v":1,"event":"waitingForSlot","time":"2026-05-01T02:00:00Z","runId":"lock-0","attempt":1,"waitSeconds":5,"atMostSeconds":60}"#
         );
         insta::assert_snapshot!(
             json(Happening::Submitted),

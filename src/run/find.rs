@@ -20,7 +20,7 @@ pub enum Rerun {
 pub enum Found {
     /// Nothing: it is to be created.
     New,
-    /// This job.
+    /// This job, which is the first part's when the run has several.
     Job(Box<JobResponse>),
 }
 
@@ -38,17 +38,18 @@ pub struct Located {
 /// The hub forgets an id after 30 days (REST.md 4.7), the first before its re-runs: so `-r1` is looked for even when
 /// the first is not there.
 pub(super) async fn locate<J: Jobs>(context: &Context<J>, step: Step, rerun: Rerun) -> Located {
-    match find(context, &step.run_id, rerun).await {
+    match find(context, &step, rerun).await {
         Ok((run_id, found)) => Located { step: step.under(&run_id), found: Ok(found) },
         Err(failure) => Located { step, found: Err(failure) },
     }
 }
 
-async fn find<J: Jobs>(context: &Context<J>, first: &RunId, rerun: Rerun) -> Result<(RunId, Found), Failure> {
+async fn find<J: Jobs>(context: &Context<J>, step: &Step, rerun: Rerun) -> Result<(RunId, Found), Failure> {
+    let first = &step.run_id;
     let mut highest: Option<(RunId, JobResponse)> = None;
     let mut next = Some(first.clone());
     while let Some(run_id) = next {
-        let job = context.read(&run_id.to_string()).await?;
+        let job = context.read(step.job_id_under(&run_id).as_str()).await?;
         let is_known = job.status != JobStatus::Unknown;
         if !is_known && !run_id.is_first() {
             return Ok(match (highest, rerun) {
@@ -88,7 +89,7 @@ mod tests {
             let hub = ScriptedHub::with_jobs(there);
             let (context, _events) = context(hub);
             let located = locate(&context, step("lock-0"), rerun).await;
-            assert_eq!(located.step.request.job_id.as_str(), want, "{there:?} {rerun:?}");
+            assert_eq!(located.step.request().job_id.as_str(), want, "{there:?} {rerun:?}");
             assert_eq!(matches!(located.found, Ok(Found::Job(_))), exists, "{there:?} {rerun:?}");
         }
     }

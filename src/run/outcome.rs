@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::manifest::{OfflineTargets, Success};
 use crate::model::{DeviceJob, DeviceJobError, DeviceJobStatus, ErrorCode, JobType};
 
 /// How one target ended. Every target ends in exactly one.
@@ -134,13 +135,13 @@ pub(super) fn target_of(row: &DeviceJob) -> TargetId {
     TargetId { device: row.device_id.as_str().into(), module: row.module_id.as_deref().map(Into::into) }
 }
 
-/// Reads a row; `None` when it is not final.
+/// Reads a row, with the statuses that are a success; `None` when it is not final.
 #[must_use]
-pub fn classify(row: &DeviceJob) -> Option<DeviceResult> {
+pub fn classify(row: &DeviceJob, success: &Success) -> Option<DeviceResult> {
     let answer = row.outcome.as_ref().and_then(|outcome| outcome.device_method_response.as_ref());
     let status = answer.map(|answer| answer.status);
     let (outcome, reason) = match row.status {
-        DeviceJobStatus::Completed => completed(row.job_type, status),
+        DeviceJobStatus::Completed => completed(row.job_type, status, success),
         DeviceJobStatus::Failed => failed(row.error.as_ref()),
         DeviceJobStatus::Canceled => (OutcomeClass::Canceled, Some("the hub cancelled it".to_owned())),
         DeviceJobStatus::Pending | DeviceJobStatus::Scheduled | DeviceJobStatus::Running | DeviceJobStatus::Unknown => {
@@ -164,9 +165,10 @@ pub fn classify(row: &DeviceJob) -> Option<DeviceResult> {
 }
 
 /// The device's own status does not fail a row (REST.md 5), so it is looked at here.
-fn completed(job_type: JobType, status: Option<i64>) -> (OutcomeClass, Option<String>) {
+fn completed(job_type: JobType, status: Option<i64>, success: &Success) -> (OutcomeClass, Option<String>) {
     match (status, job_type) {
-        (Some(200..=299), _) | (None, JobType::ScheduleUpdateTwin) => (OutcomeClass::Succeeded, None),
+        (None, JobType::ScheduleUpdateTwin) => (OutcomeClass::Succeeded, None),
+        (Some(status), _) if success.accepts(status) => (OutcomeClass::Succeeded, None),
         (Some(status), _) => (OutcomeClass::Rejected, Some(format!("the device answered with status {status}"))),
         // A method job that completes has an answer; without one nothing proves that the device did anything.
         (None, JobType::ScheduleDeviceMethod | JobType::Unknown) => {
@@ -275,6 +277,18 @@ pub struct Tally {
     outcomes: Outcomes,
 }
 
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    /// The sum of two parts of a run.
+    fn add(mut self, other: Self) -> Self {
+        for class in OutcomeClass::ALL {
+            self.outcomes.add(class, other.outcomes.of(class));
+        }
+        self
+    }
+}
+
 impl Tally {
     /// Sums up results by target, and the devices that the hub counted beyond them: nothing is known of those.
     ///
@@ -302,10 +316,19 @@ impl Tally {
         self.outcomes
     }
 
-    /// Whether no target ended in another class than succeeded.
+    /// The targets that count for `success`.
     #[must_use]
-    pub fn all_succeeded(&self) -> bool {
-        self.outcomes.succeeded == self.targets()
+    pub fn counted(&self, success: &Success) -> u64 {
+        match success.offline {
+            OfflineTargets::Fail => self.targets(),
+            OfflineTargets::Ignore => self.targets() - self.outcomes.offline,
+        }
+    }
+
+    /// Whether as many of the targets that count have succeeded as `success` asks for.
+    #[must_use]
+    pub fn reaches(&self, success: &Success) -> bool {
+        success.share.is_reached(self.outcomes.succeeded, self.counted(success))
     }
 }
 
@@ -370,14 +393,15 @@ mod tests {
         ];
         for (job_type, rest, want) in cases {
             let row = row(job_type, rest.clone());
-            let got = classify(&row).map(|result| result.outcome);
+            let got = classify(&row, &Success::default()).map(|result| result.outcome);
             assert_eq!(got, want, "{job_type} {rest}");
         }
     }
 
     #[test]
     fn equal_causes_have_equal_reasons() {
-        let reason = |text| classify(&row("scheduleDeviceMethod", broken("Odd", text))).unwrap().reason;
+        let reason =
+            |text| classify(&row("scheduleDeviceMethod", broken("Odd", text)), &Success::default()).unwrap().reason;
         assert_eq!(reason("device a is odd"), reason("device b is odd"));
     }
 
@@ -391,7 +415,7 @@ mod tests {
         assert_eq!(tally.outcomes(), Outcomes { succeeded: 1, failed: 1, unknown: 3, ..Outcomes::default() });
         // More rows than the hub counted are all targets.
         assert_eq!(Tally::of(results.iter(), 1, 0).targets(), 3);
-        assert!(!tally.all_succeeded());
-        assert!(Tally::of(results[..1].iter(), 1, 0).all_succeeded());
+        assert!(!tally.reaches(&Success::default()));
+        assert!(Tally::of(results[..1].iter(), 1, 0).reaches(&Success::default()));
     }
 }

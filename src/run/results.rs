@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::carry::Context;
-use super::diff::diff;
 use super::event::{Happening, RunEvents};
 use super::jobs::{Failure, Jobs, RowPages};
 use super::outcome::{DeviceResult, OutcomeClass, Tally, TargetId, classify, target_of};
 use super::snapshot::{JobEnd, Snapshot};
-use super::state::RunState;
+use super::state::PartState;
 use super::watch::EndedJob;
+use crate::manifest::Success;
 use crate::model::limits::{PAGE_ITEMS_MAX, REGISTERED_LOOKS_AT_ONCE, ROWS_SETTLE_S};
 use crate::model::{DeviceId, DeviceJob};
 
@@ -20,13 +20,13 @@ use crate::model::{DeviceId, DeviceJob};
 pub(super) async fn collect<J: Jobs>(
     context: &Context<J>,
     events: &RunEvents,
-    state: &RunState,
-    job: (&str, &[DeviceId]),
+    state: PartState<'_>,
+    job: CountedJob<'_>,
     ended: &EndedJob,
 ) -> Result<Tally, Failure> {
-    let (id, listed) = job;
+    let CountedJob { id, listed, success } = job;
     let device_count = state.snapshot(Snapshot::device_count);
-    let reader = Reader { context, events, state, id, device_count };
+    let reader = Reader { context, events, state, id, success, device_count };
     let unfinished = if has_rows(ended.end, device_count) { reader.read_all(ended).await? } else { BTreeSet::new() };
     for target in &unfinished {
         let why = "not final a minute after the job's end; it may have run";
@@ -44,11 +44,23 @@ fn has_rows(end: JobEnd, device_count: Option<u64>) -> bool {
     }
 }
 
+/// A job whose devices are counted.
+#[derive(Clone, Copy)]
+pub(super) struct CountedJob<'a> {
+    /// Its id.
+    pub(super) id: &'a str,
+    /// The ids that it was given.
+    pub(super) listed: &'a [DeviceId],
+    /// Which statuses are a success.
+    pub(super) success: &'a Success,
+}
+
 struct Reader<'a, J: Jobs> {
     context: &'a Context<J>,
     events: &'a RunEvents,
-    state: &'a RunState,
+    state: PartState<'a>,
     id: &'a str,
+    success: &'a Success,
     device_count: Option<u64>,
 }
 
@@ -98,13 +110,12 @@ impl<J: Jobs> Reader<'_, J> {
     async fn take_page(&self, rows: &[DeviceJob], unfinished: &mut BTreeSet<TargetId>) {
         let mut page = BTreeMap::new();
         for row in rows {
-            match classify(row) {
+            match classify(row, self.success) {
                 Some(result) => drop(page.insert(target_of(row), result)),
                 None => drop(unfinished.insert(target_of(row))),
             }
         }
-        let news = self.state.change(|snapshot| absorb(snapshot, page));
-        self.events.tell_all(news).await;
+        self.events.tell_all(self.state.absorb(page)).await;
     }
 
     /// One page is no journey; more are.
@@ -120,8 +131,7 @@ impl<J: Jobs> Reader<'_, J> {
 
     async fn decide(&self, result: DeviceResult) {
         let page = BTreeMap::from([(result.target(), result)]);
-        let news = self.state.change(|snapshot| absorb(snapshot, page));
-        self.events.tell_all(news).await;
+        self.events.tell_all(self.state.absorb(page)).await;
     }
 
     /// Gives every listed id without a row its end. How many of them the hub did not count.
@@ -180,14 +190,6 @@ impl<J: Jobs> Reader<'_, J> {
         judged.sort();
         Ok(judged)
     }
-}
-
-/// Takes a page into the snapshot; what was news.
-fn absorb(snapshot: &mut Snapshot, page: BTreeMap<TargetId, DeviceResult>) -> Vec<Happening> {
-    let mut with_page = Snapshot { phase: snapshot.phase.clone(), statistics: snapshot.statistics, results: page };
-    let news = diff(snapshot, &with_page);
-    snapshot.results.append(&mut with_page.results);
-    news
 }
 
 fn as_count(length: usize) -> u64 {

@@ -13,8 +13,9 @@ use super::event::{RunEvent, event_channel};
 use super::jobs::{Failed, Failure, Jobs, RowPages};
 use super::pace::Pace;
 use super::verdict::{NoTargets, Verdict};
+use crate::manifest::Success;
 use crate::model::{Clock, DeviceId, DeviceJob, JobRequest, JobResponse, JobType, Rng};
-use crate::plan::{RunId, Step};
+use crate::plan::{Part, RunId, Step};
 
 /// What becomes of one creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,13 @@ pub(super) struct Script {
     pub(super) reads: VecDeque<Value>,
     /// Readings of the rows, the last for ever; each a list of pages.
     pub(super) readings: VecDeque<Vec<Vec<DeviceJob>>>,
+    /// Rows of single jobs, before `readings` are looked at.
+    pub(super) readings_of: BTreeMap<String, Vec<Vec<DeviceJob>>>,
     pub(super) unregistered: BTreeSet<String>,
+    /// How many jobs may be open at a time; a job is over when it is read for the first time.
+    pub(super) slots: Option<usize>,
+    pub(super) open: BTreeSet<String>,
+    pub(super) created: Vec<String>,
     /// Jobs by id, with the reads for which they are still hidden.
     pub(super) jobs: BTreeMap<String, u32>,
     pub(super) queries: u32,
@@ -64,6 +71,11 @@ impl ScriptedHub {
         act(&mut self.0.lock().unwrap())
     }
 
+    /// Ids of the jobs that were created, in order.
+    pub(super) fn jobs_created(&self) -> Vec<String> {
+        self.script(|script| script.created.clone())
+    }
+
     fn created(&self, request: &JobRequest) -> Result<JobResponse, Failure> {
         self.script(|script| {
             let hidden = script.hidden_reads;
@@ -71,6 +83,11 @@ impl ScriptedHub {
             if script.jobs.contains_key(&id) {
                 return Err(failure(Failed::Exists));
             }
+            if script.slots.is_some_and(|slots| script.open.len() >= slots) {
+                return Err(failure(Failed::NoSlot));
+            }
+            script.open.insert(id.clone());
+            script.created.push(id.clone());
             script.jobs.insert(id, hidden);
             script.creations += 1;
             Ok(job(request.job_id.as_str(), json!({"status": "queued"})))
@@ -132,13 +149,17 @@ impl Jobs for ScriptedHub {
                     return job(id, json!({"status": "unknown"}));
                 }
             }
+            script.open.remove(id);
             let shown = if script.reads.len() > 1 { script.reads.pop_front() } else { script.reads.front().cloned() };
             job(id, shown.unwrap_or_else(|| json!({"status": "completed"})))
         }))
     }
 
-    fn rows(&self, _: &str) -> ScriptedRows {
+    fn rows(&self, id: &str) -> ScriptedRows {
         let pages = self.script(|script| {
+            if let Some(pages) = script.readings_of.get(id) {
+                return Some(pages.clone());
+            }
             if script.readings.len() > 1 { script.readings.pop_front() } else { script.readings.front().cloned() }
         });
         ScriptedRows { hub: self.clone(), pages: pages.unwrap_or_else(|| vec![vec![]]).into() }
@@ -176,7 +197,7 @@ pub(super) fn paused_clock() -> Clock {
 pub(super) fn step(id: &str) -> Step {
     let run_id = RunId::first(id.parse().unwrap());
     let request = JobRequest {
-        job_id: run_id.job_id(),
+        job_id: run_id.job_id(0, 1),
         job_type: JobType::ScheduleDeviceMethod,
         query_condition: "*".to_owned(),
         cloud_to_device_method: None,
@@ -184,7 +205,21 @@ pub(super) fn step(id: &str) -> Step {
         start_time: None,
         max_execution_time_in_seconds: 60,
     };
-    Step { name: "lock".to_owned(), run_id, request, listed: Vec::new(), start: None }
+    Step {
+        name: id.split('-').next().unwrap_or(id).to_owned(),
+        run_id,
+        parts: vec![Part { request, listed: Vec::new() }],
+        start: None,
+        after: Vec::new(),
+        success: Success::default(),
+    }
+}
+
+/// A step that lists ids.
+pub(super) fn listing(id: &str, listed: &[&str]) -> Step {
+    let mut step = step(id);
+    step.parts[0].listed = listed.iter().map(|id| id.parse().unwrap()).collect();
+    step
 }
 
 pub(super) fn context(hub: ScriptedHub) -> (Arc<Context<ScriptedHub>>, mpsc::Receiver<RunEvent>) {

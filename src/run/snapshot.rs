@@ -64,6 +64,56 @@ impl Phase {
     }
 }
 
+impl JobEnd {
+    /// The end of several jobs together: one that failed or was cancelled stands out.
+    #[must_use]
+    pub fn of_all(ends: impl IntoIterator<Item = Self>) -> Self {
+        let weight = |end: &Self| match end {
+            Self::Completed => 0,
+            Self::Cancelled => 1,
+            Self::Failed => 2,
+        };
+        ends.into_iter().max_by_key(weight).unwrap_or(Self::Completed)
+    }
+}
+
+impl Phase {
+    /// Where several jobs stand together: over when all are, running when any is or was.
+    #[must_use]
+    pub fn of_all<'p>(phases: impl IntoIterator<Item = &'p Self>) -> Self {
+        let (mut ends, mut reasons) = (Vec::new(), Vec::new());
+        let (mut running, mut scheduled, mut queued, mut unseen) = (None, None, false, false);
+        let earlier = |known: Option<Option<WireTime>>, time: Option<WireTime>| match known {
+            Some(known) => Some(known.into_iter().chain(time).min()),
+            None => Some(time),
+        };
+        for phase in phases {
+            match phase {
+                Self::Unseen => unseen = true,
+                Self::Queued => queued = true,
+                Self::Scheduled { start_time } => scheduled = earlier(scheduled, *start_time),
+                Self::Running { start_time } => running = earlier(running, *start_time),
+                Self::Ended { end, reason } => {
+                    ends.push(*end);
+                    reasons.extend(reason.clone().filter(|reason| !reasons.contains(reason)));
+                }
+            }
+        }
+        let is_over = !unseen && !queued && scheduled.is_none() && running.is_none();
+        match (ends.is_empty(), running, scheduled) {
+            (false, ..) if is_over => {
+                let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+                Self::Ended { end: JobEnd::of_all(ends), reason }
+            }
+            (_, Some(start_time), _) => Self::Running { start_time },
+            (false, None, _) => Self::Running { start_time: None },
+            (true, None, Some(start_time)) => Self::Scheduled { start_time },
+            (true, None, None) if queued => Self::Queued,
+            (true, None, None) => Self::Unseen,
+        }
+    }
+}
+
 /// Which of the two members carries the words is open (REST.md 4.5): both are shown when they differ.
 fn reason_of(job: &JobResponse) -> Option<String> {
     let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());

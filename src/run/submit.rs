@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::carry::Context;
 use super::event::{Happening, RunEvents};
 use super::jobs::{Failed, Failure, Jobs};
+use super::slots::Ticket;
 use super::verdict::Verdict;
 use crate::model::limits::{LOST_ANSWER_LOOKS_MAX, LOST_ANSWERS_MAX, SLOT_WAIT_H_MAX};
 use crate::model::{JobRequest, JobResponse, JobStatus};
@@ -31,21 +32,25 @@ struct Submission<'a, J: Jobs, W> {
     events: &'a RunEvents,
     request: &'a JobRequest,
     watermark: &'a W,
+    ticket: Ticket,
     lost_answers: u32,
     slot_tries: u32,
     slot_waited: Duration,
 }
 
-/// Creates the job, or finds that it is there.
+/// Creates the job when it is its turn, or finds that it is there.
 pub(super) async fn submit<J: Jobs, W: Watermark>(
     context: &Context<J>,
     events: &RunEvents,
     request: &JobRequest,
     watermark: &W,
+    ticket: Ticket,
 ) -> Result<Submitted, Failure> {
     let (lost_answers, slot_tries, slot_waited) = (0, 0, Duration::ZERO);
-    let mut submission = Submission { context, events, request, watermark, lost_answers, slot_tries, slot_waited };
+    let mut submission =
+        Submission { context, events, request, watermark, ticket, lost_answers, slot_tries, slot_waited };
     loop {
+        submission.ticket.turn().await;
         if let Some(submitted) = submission.try_once().await? {
             return Ok(submitted);
         }
@@ -79,6 +84,7 @@ impl<J: Jobs, W: Watermark> Submission<'_, J, W> {
         if self.lost_answers == 0 {
             self.watermark.refused();
         }
+        self.ticket.refused();
         let wait = self.context.pace.slot.jittered(self.slot_tries, &self.context.rng);
         self.slot_tries += 1;
         self.slot_waited += wait;
@@ -86,7 +92,9 @@ impl<J: Jobs, W: Watermark> Submission<'_, J, W> {
             return Err(Failure { kind: Failed::Final(Verdict::HubUnavailable), ..failure });
         }
         let wait_seconds = wait.as_secs_f64().ceil() as u64;
-        self.events.tell(Happening::WaitingForSlot { attempt: self.slot_tries, wait_seconds }).await;
+        let at_most_seconds = self.context.patience_for_slot().saturating_sub(self.slot_waited - wait).as_secs();
+        let waiting = Happening::WaitingForSlot { attempt: self.slot_tries, wait_seconds, at_most_seconds };
+        self.events.tell(waiting).await;
         tokio::time::sleep(wait).await;
         // The job whose answer was lost may be the one that holds the slot.
         if self.lost_answers > 0 { self.look().await } else { Ok(None) }

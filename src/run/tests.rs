@@ -10,7 +10,7 @@ use super::carry::{Ended, Waiting, carry_out, locate, reattach};
 use super::event::{Cut, Happening, Left, RunEvent};
 use super::find::Rerun;
 use super::outcome::{OutcomeClass, Outcomes};
-use super::scripted::{Fate, Script, ScriptedHub, answered, context, context_with, row, step};
+use super::scripted::{Fate, Script, ScriptedHub, answered, context, context_with, listing, row, step};
 use super::verdict::Verdict;
 use crate::model::limits::UNKNOWN_POLLS_MAX;
 use crate::plan::Step;
@@ -161,8 +161,7 @@ async fn listed_ids_without_a_row_are_told_apart() {
         ..Script::default()
     });
     // `late` was registered after the job began: the hub neither counted nor called it.
-    let listed = ["a", "ghost", "b", "late"].map(|id| id.parse().unwrap()).to_vec();
-    let step = Step { listed, ..step("lock-0") };
+    let step = listing("lock-0", &["a", "ghost", "b", "late"]);
     let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &CancellationToken::new()).await;
     let tally = ended.tally.unwrap();
     assert_eq!(tally.outcomes(), Outcomes { succeeded: 2, failed: 1, unknown: 1, ..Outcomes::default() });
@@ -185,7 +184,7 @@ async fn jobs_that_never_ran_have_no_rows_to_read() {
             reads: [json!({"status": status, "failureReason": "because"})].into(),
             ..Script::default()
         });
-        let step = Step { listed: vec!["a".parse().unwrap()], ..step("lock-0") };
+        let step = listing("lock-0", &["a"]);
         let (ended, heard) = apply(&hub, step, Waiting::UntilEnd, &CancellationToken::new()).await;
         assert_eq!(ended.verdict, verdict, "{status}");
         assert_eq!(ended.tally.unwrap().outcomes().of(class), 1, "{status}");
@@ -260,6 +259,148 @@ async fn runs_go_side_by_side() {
     assert_eq!(context.clock.monotonic().as_secs() / 10, 2, "three creations of 20 s took 20 s together");
 }
 
+/// Applies steps and gives how they ended and, by run, what was said.
+async fn apply_all(hub: &ScriptedHub, steps: Vec<Step>, waiting: Waiting) -> (Vec<Ended>, Vec<RunEvent>) {
+    let (context, mut receiver) = context_with(hub.clone(), waiting);
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            heard.push(event);
+        }
+        heard
+    });
+    let located = locate(&context, steps, Rerun::No).await;
+    let ended = carry_out(&context, located, &CancellationToken::new()).await;
+    drop(context);
+    (ended, heard.await.unwrap())
+}
+
+fn in_parts(id: &str, lists: &[&[&str]]) -> Step {
+    let mut step = step(id);
+    let part = step.parts.remove(0);
+    for (number, ids) in lists.iter().enumerate() {
+        let mut part = part.clone();
+        part.request.job_id = step.run_id.job_id(number, lists.len());
+        part.listed = ids.iter().map(|id| id.parse().unwrap()).collect();
+        step.parts.push(part);
+    }
+    step
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_parts_is_one_run_with_one_answer() {
+    let reading = |ids: &[&str]| vec![ids.iter().map(|id| answered(id, 200)).collect::<Vec<_>>()];
+    let hub = ScriptedHub::of(Script {
+        slots: Some(1),
+        reads: [completed(2)].into(),
+        readings_of: [
+            ("lock-0-p1", reading(&["a", "b"])),
+            ("lock-0-p2", reading(&["c"])),
+            ("lock-0-p3", reading(&["d", "e"])),
+        ]
+        .map(|(id, pages)| (id.to_owned(), pages))
+        .into(),
+        unregistered: ["ghost".to_owned()].into(),
+        ..Script::default()
+    });
+    let step = in_parts("lock-0", &[&["a", "b"], &["c", "ghost"], &["d", "e"]]);
+    let (ended, heard) = apply_all(&hub, vec![step.clone()], Waiting::UntilEnd).await;
+    assert_eq!(hub.jobs_created(), ["lock-0-p1", "lock-0-p2", "lock-0-p3"]);
+    // The hub counted two devices for the second part and has one row: one of its ids may have run.
+    let tally = ended[0].tally.unwrap();
+    assert_eq!(tally.outcomes(), Outcomes { succeeded: 5, failed: 1, unknown: 1, ..Outcomes::default() });
+    let about = |name: &str| heard.iter().filter(|event| json!(event)["event"] == name).count();
+    assert_eq!(["runPlanned", "submitted", "jobEnded", "runEnded"].map(about), [1, 3, 1, 1], "{heard:#?}");
+    assert!(about("waitingForSlot") > 0, "one slot for three jobs");
+    assert!(heard.iter().any(|event| event.job_id.as_deref() == Some("lock-0-p2")));
+
+    // Whoever comes back finds it by its own id, and an apply by its manifest.
+    let (context, _events) = context(hub.clone());
+    let again = reattach(&context, "lock-0", &CancellationToken::new()).await;
+    assert_eq!(again.tally.unwrap().outcomes().succeeded, 5);
+    let (ended, _) = apply_all(&hub, vec![step], Waiting::UntilEnd).await;
+    assert_eq!((ended[0].verdict, hub.jobs_created().len()), (Verdict::DevicesFailed, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_died_between_two_parts_is_carried_on() {
+    let hub = ScriptedHub::with_jobs(&["lock-0-p1"]);
+    hub.script(|script| script.reads = [completed(1)].into());
+    let (_, heard) = apply_all(&hub, vec![in_parts("lock-0", &[&["a"], &["b"]])], Waiting::UntilEnd).await;
+    assert_eq!(hub.jobs_created(), ["lock-0-p2"]);
+    assert!(
+        heard
+            .iter()
+            .any(|event| event.job_id.as_deref() == Some("lock-0-p1")
+                && matches!(event.what, Happening::Attached { .. }))
+    );
+}
+
+fn after(step: Step, names: &[&str]) -> Step {
+    Step { after: names.iter().map(|name| (*name).to_owned()).collect(), ..step }
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_keep_the_order_that_their_manifests_ask_for() {
+    let script = || Script {
+        reads: [completed(1)].into(),
+        readings: [vec![vec![answered("a", 200)]]].into(),
+        ..Script::default()
+    };
+    let steps = || vec![after(step("c-0"), &["b"]), after(step("b-0"), &["a"]), step("a-0"), step("z-0")];
+    let hub = ScriptedHub::of(script());
+    let (ended, _) = apply_all(&hub, steps(), Waiting::UntilEnd).await;
+    assert!(ended.iter().all(|ended| ended.verdict == Verdict::Done), "{ended:?}");
+    let order = hub.jobs_created();
+    let position = |id: &str| order.iter().position(|job| job == id).unwrap();
+    assert!(position("a-0") < position("b-0") && position("b-0") < position("c-0"), "{order:?}");
+
+    let hub = ScriptedHub::of(Script { readings: [vec![vec![answered("a", 500)]]].into(), ..script() });
+    let (ended, heard) = apply_all(&hub, steps(), Waiting::UntilEnd).await;
+    assert_eq!(hub.jobs_created(), ["a-0", "z-0"]);
+    assert_eq!(ended.iter().map(|ended| ended.verdict).collect::<Vec<_>>(), [Verdict::DevicesFailed; 4]);
+    let skipped: Vec<(String, String)> = heard
+        .iter()
+        .filter_map(|event| match &event.what {
+            Happening::RunSkipped { because, exit_code: 6 } => Some((event.run_id.clone(), because.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(skipped, [("b-0".to_owned(), "a".to_owned()), ("c-0".to_owned(), "b".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn immediate_runs_are_submitted_before_scheduled_ones() {
+    let hub = ScriptedHub::of(Script { slots: Some(1), reads: [completed(1)].into(), ..Script::default() });
+    let night = Step { start: Some("2026-05-01T03:00:00Z".parse().unwrap()), ..step("night-0") };
+    apply_all(&hub, vec![night, step("a-0"), step("b-0")], Waiting::UntilEnd).await;
+    assert_eq!(hub.jobs_created(), ["a-0", "b-0", "night-0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_decides_what_a_success_is() {
+    let hub = ScriptedHub::of(Script {
+        reads: [completed(3)].into(),
+        readings: [vec![vec![
+            answered("a", 200),
+            answered("b", 404),
+            row("c", json!({"status": "failed", "error": {"code": "DeviceNotOnline", "description": ""}})),
+        ]]]
+        .into(),
+        ..Script::default()
+    });
+    let text = "success: { statuses: [2xx, 404], offline: ignore }\n\
+                type: scheduleDeviceMethod\nquery: '*'\nmethod: { name: m }\n";
+    let success = crate::manifest::parse_text("lock.yaml", text).manifests[0].success.clone();
+    let (ended, heard) = apply_all(&hub, vec![Step { success, ..step("lock-0") }], Waiting::UntilEnd).await;
+    assert_eq!(ended[0].verdict, Verdict::Done);
+    assert_eq!(ended[0].tally.unwrap().outcomes(), Outcomes { succeeded: 2, offline: 1, ..Outcomes::default() });
+    let Some(Happening::RunEnded { asked_for: Some(asked_for), .. }) = heard.last().map(|event| &event.what) else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(asked_for, "100% of the devices, offline ones aside, with status 2xx, 404");
+}
+
 /// A runner that is killed at some moment, and another that applies the same manifest again.
 fn killed_and_applied_again(fates: Vec<Fate>, hidden_reads: u32, kill_after: Duration) -> (Verdict, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -293,5 +434,43 @@ proptest! {
         let (verdict, jobs) = killed_and_applied_again(fates, hidden_reads, Duration::from_secs(kill_after_s));
         prop_assert_eq!(verdict, Verdict::Done);
         prop_assert_eq!(jobs, vec!["lock-0".to_owned()]);
+    }
+
+    #[test]
+    fn two_runners_and_a_killed_one_make_each_part_once(
+        fates in prop::collection::vec(
+            prop::sample::select(vec![Fate::Answered, Fate::LostOnTheWay, Fate::AnswerLost, Fate::NoSlot]), 0..8),
+        hidden_reads in 0_u32..=UNKNOWN_POLLS_MAX,
+        slots in prop::sample::select(vec![None, Some(1), Some(5)]),
+        kill_after_s in 0_u64..120,
+        late_by_s in 0_u64..20,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let (jobs, verdicts) = runtime.block_on(async {
+            let hub = ScriptedHub::of(Script {
+                fates: fates.into(),
+                hidden_reads,
+                slots,
+                create_takes: Duration::from_secs(2),
+                reads: [completed(1)].into(),
+                ..Script::default()
+            });
+            let steps = || vec![in_parts("lock-0", &[&["a"], &["b"], &["c"]]), step("open-0")];
+            let one = async {
+                let killed = apply_all(&hub, steps(), Waiting::UntilEnd);
+                let _ = tokio::time::timeout(Duration::from_secs(kill_after_s), killed).await;
+                apply_all(&hub, steps(), Waiting::UntilEnd).await
+            };
+            let other = async {
+                tokio::time::sleep(Duration::from_secs(late_by_s)).await;
+                apply_all(&hub, steps(), Waiting::UntilEnd).await
+            };
+            let ((one, _), (other, _)) = tokio::join!(one, other);
+            let verdicts: Vec<Verdict> = one.iter().chain(&other).map(|ended| ended.verdict).collect();
+            (hub.script(|script| script.jobs.keys().cloned().collect::<Vec<_>>()), verdicts)
+        });
+        prop_assert_eq!(jobs, ["lock-0-p1", "lock-0-p2", "lock-0-p3", "open-0"]);
+        // Nobody has rows here, so every run that was followed to its end says that its devices are unknown.
+        prop_assert_eq!(verdicts, vec![Verdict::DevicesFailed; 4]);
     }
 }

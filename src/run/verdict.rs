@@ -2,6 +2,7 @@
 
 use super::outcome::Tally;
 use super::snapshot::JobEnd;
+use crate::manifest::Success;
 
 /// What a run comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,12 +68,12 @@ impl Verdict {
 
     /// The verdict on a job that has ended. "Completed" says nothing about success (REST.md 11.3).
     #[must_use]
-    pub fn of_ended(end: JobEnd, tally: &Tally, no_targets: NoTargets) -> Self {
+    pub fn of_ended(end: JobEnd, tally: &Tally, success: &Success, no_targets: NoTargets) -> Self {
         match end {
             JobEnd::Cancelled => Self::Stopped,
             JobEnd::Failed => Self::DevicesFailed,
-            JobEnd::Completed if tally.targets() == 0 && no_targets == NoTargets::Fail => Self::DevicesFailed,
-            JobEnd::Completed if tally.all_succeeded() => Self::Done,
+            JobEnd::Completed if tally.counted(success) == 0 && no_targets == NoTargets::Fail => Self::DevicesFailed,
+            JobEnd::Completed if tally.reaches(success) => Self::Done,
             JobEnd::Completed => Self::DevicesFailed,
         }
     }
@@ -81,6 +82,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::OfflineTargets;
     use crate::run::outcome::{DeviceResult, OutcomeClass, TargetId};
 
     fn tally(classes: &[OutcomeClass]) -> Tally {
@@ -102,7 +104,28 @@ mod tests {
             (JobEnd::Cancelled, vec![], NoTargets::Fail, Verdict::Stopped),
         ];
         for (end, classes, no_targets, want) in cases {
-            assert_eq!(Verdict::of_ended(end, &tally(&classes), no_targets), want, "{end:?} {classes:?}");
+            assert_eq!(
+                Verdict::of_ended(end, &tally(&classes), &Success::default(), no_targets),
+                want,
+                "{end:?} {classes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_manifest_may_ask_for_less() {
+        use OutcomeClass::{Offline, Rejected, Succeeded};
+        let ask = |share: &str, offline| Success { share: share.parse().unwrap(), offline, ..Success::default() };
+        let cases = [
+            (ask("75%", OfflineTargets::Fail), vec![Succeeded, Succeeded, Succeeded, Rejected], Verdict::Done),
+            (ask("76%", OfflineTargets::Fail), vec![Succeeded, Succeeded, Succeeded, Rejected], Verdict::DevicesFailed),
+            (ask("100%", OfflineTargets::Ignore), vec![Succeeded, Offline, Offline], Verdict::Done),
+            (ask("100%", OfflineTargets::Ignore), vec![Rejected, Offline], Verdict::DevicesFailed),
+            (ask("100%", OfflineTargets::Ignore), vec![Offline], Verdict::DevicesFailed),
+        ];
+        for (success, classes, want) in cases {
+            let got = Verdict::of_ended(JobEnd::Completed, &tally(&classes), &success, NoTargets::Fail);
+            assert_eq!(got, want, "{success:?} {classes:?}");
         }
     }
 }

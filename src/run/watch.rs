@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::carry::Context;
-use super::diff::diff;
 use super::event::RunEvents;
 use super::jobs::{Failure, Jobs};
-use super::snapshot::{JobEnd, Phase, Snapshot};
-use super::state::RunState;
+use super::snapshot::{JobEnd, Phase};
+use super::state::PartState;
 use super::verdict::Verdict;
 use crate::model::limits::UNKNOWN_POLLS_MAX;
 use crate::model::{JobResponse, WireTime};
@@ -26,7 +25,7 @@ pub(super) struct EndedJob {
 pub(super) async fn until_end<J: Jobs>(
     context: &Context<J>,
     events: &RunEvents,
-    state: &RunState,
+    state: PartState<'_>,
     id: &str,
     seen: Option<JobResponse>,
 ) -> Result<EndedJob, Failure> {
@@ -44,9 +43,11 @@ pub(super) async fn until_end<J: Jobs>(
             }
         } else {
             unknown_polls = 0;
-            if tell_news(events, state, &job).await {
+            let news = state.observe(&job);
+            if !news.is_empty() {
                 polls = 0;
             }
+            events.tell_all(news).await;
         }
         let phase = state.snapshot(|snapshot| snapshot.phase.clone());
         if let Phase::Ended { end, reason } = phase {
@@ -57,19 +58,6 @@ pub(super) async fn until_end<J: Jobs>(
         polls += 1;
         tokio::time::sleep(wait).await;
     }
-}
-
-/// Tells what a poll has changed; whether it changed anything.
-async fn tell_news(events: &RunEvents, state: &RunState, job: &JobResponse) -> bool {
-    let news = state.change(|snapshot| {
-        let new = snapshot.after(job);
-        let news = diff(snapshot, &new);
-        *snapshot = Snapshot { results: std::mem::take(&mut snapshot.results), ..new };
-        news
-    });
-    let is_news = !news.is_empty();
-    events.tell_all(news).await;
-    is_news
 }
 
 fn pause<J: Jobs>(context: &Context<J>, phase: &Phase, polls: u32) -> Duration {

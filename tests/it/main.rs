@@ -20,6 +20,7 @@ mod python_sdk;
 mod refusals;
 mod reports;
 mod restart;
+mod runs;
 mod screens;
 mod support;
 mod telemetry_tap;

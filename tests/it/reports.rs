@@ -232,6 +232,6 @@ fn each_schema_is_printed_as_the_repository_holds_it() {
         (&["schema", "events"], "events.schema.json"),
     ] {
         let written = fs::read_to_string(checkout().join("schema").join(file)).unwrap();
-        assert_eq!(env.run(args).stdout, written.replace("\r\n", "\n"), "{args:?}");
+        assert!(env.run(args).stdout == written.replace("\r\n", "\n"), "{args:?} differs from schema/{file}");
     }
 }

@@ -19,6 +19,7 @@ fn broken() -> Vec<(&'static str, String)> {
     cases.extend(shapes());
     cases.extend(names_and_times());
     cases.extend(queries_and_devices());
+    cases.extend(variables_order_and_success());
     cases.extend(actions());
     cases
 }
@@ -89,7 +90,6 @@ fn names_and_times() -> Vec<(&'static str, String)> {
 fn queries_and_devices() -> Vec<(&'static str, String)> {
     let query = |condition: &str| METHOD.replace("tags.building = 43", condition);
     let devices = |ids: &str| METHOD.replace("query: tags.building = 43", &format!("devices: [{ids}]"));
-    let many: Vec<String> = (0..1_000).map(|number| format!("door-{number:05}")).collect();
     vec![
         ("query_syntax", query("'tags.site = ''oslo'' AND (tags.floor = 3'")),
         ("query_function", query("\"LENGTHY(deviceId) = 3\"")),
@@ -101,7 +101,20 @@ fn queries_and_devices() -> Vec<(&'static str, String)> {
         ("device_id_illegal", devices("door-01, door 02")),
         ("device_twice", devices("door-01, door-02, door-01")),
         ("device_not_on_mqtt", devices("door-01, 'door#02'")),
-        ("devices_too_long", devices(&many.join(", "))),
+    ]
+}
+
+fn variables_order_and_success() -> Vec<(&'static str, String)> {
+    vec![
+        ("variable_unknown", METHOD.replace("43", "${BUILDING}")),
+        ("variable_malformed", METHOD.replace("lockDoor", "lockDoor, payload: 'a ${b c'")),
+        ("variable_in_key", TWIN.replace("wave", "'${TAG}'")),
+        ("success_share", format!("{METHOD}success: {{ devices: 0% }}\n")),
+        ("success_status", format!("{METHOD}success: {{ statuses: [2xx, fine] }}\n")),
+        ("success_offline", format!("{METHOD}success: {{ offline: skip }}\n")),
+        ("success_statuses_in_twin_job", format!("{TWIN}success: {{ statuses: [2xx] }}\n")),
+        ("after_unknown", format!("{METHOD}after: [open-doors]\n")),
+        ("after_circle", format!("{METHOD}after: [job]\n")),
     ]
 }
 
@@ -137,10 +150,21 @@ fn every_rule_has_its_text() {
 
 #[test]
 fn no_rule_is_without_a_case() {
-    let source = std::fs::read_to_string(checkout().join("src/manifest/rule.rs")).expect("the rules");
+    let files = ["rule.rs", "variables.rs", "success.rs", "order.rs"];
+    let sources = files.map(|file| std::fs::read_to_string(checkout().join("src/manifest").join(file)).expect("rules"));
+    let source = sources.concat();
     let rules = source.split("code(iotjob::manifest::").skip(1).filter_map(|rest| rest.split(')').next());
     // These need bytes, a name of a file or a clock, and have tests of their own; `schema` is for the unforeseen.
-    let elsewhere = ["file_too_large", "not_utf8", "name_from_file", "start_too_far", "start_past", "schema"];
+    let elsewhere = [
+        "file_too_large",
+        "not_utf8",
+        "name_from_file",
+        "start_too_far",
+        "start_past",
+        "schema",
+        "variable_file",
+        "variable_name",
+    ];
     let cases: BTreeSet<&str> = broken().into_iter().map(|(code, _)| code).collect();
     let missing: Vec<&str> = rules.filter(|rule| !cases.contains(rule) && !elsewhere.contains(rule)).collect();
     assert_eq!(missing, Vec::<&str>::new());

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -16,7 +18,7 @@ use crate::cli::report_args::{ReportArgs, ReportFiles};
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
-use crate::model::{Clock, JobResponse, JobStatus};
+use crate::model::{Clock, JobResponse, JobStatus, WireTime};
 use crate::plan::{self, StartOutOfReach, Step};
 use crate::run::{
     Context, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start,
@@ -65,6 +67,7 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let Some(manifests) = valid_manifests(&args.paths, &args.variables, deny(args.deny_warnings), printer)? else {
         return Ok(Exit::InvalidManifest);
     };
+    args.refuse_to_leave_early(&manifests)?;
     let files = args.reports.open()?;
     if args.local.local {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
@@ -79,6 +82,14 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
 }
 
 impl ApplyArgs {
+    /// A run that comes after another has to be waited for.
+    fn refuse_to_leave_early(&self, manifests: &[Manifest]) -> Result<(), Failure> {
+        let ordered = manifests.iter().filter(|_| self.no_wait).find(|manifest| !manifest.after.is_empty());
+        let Some(manifest) = ordered else { return Ok(()) };
+        Err(Failure::usage(format!("`--no-wait` leaves too early for `{}`, which comes after others", manifest.name))
+            .hint("leave `--no-wait` out, bound the wait with `--wait-timeout`, or apply the manifests one by one"))
+    }
+
     /// What the flags mean for runs on a hub that is asked at `pace`.
     fn settings(&self, pace: Pace, hub: HubLife) -> ApplySettings {
         let no_targets = if self.require_targets { NoTargets::Fail } else { NoTargets::Warn };
@@ -188,6 +199,9 @@ pub async fn apply_with<J: Jobs>(
                 printer.failure(&Failure::new(Exit::InvalidManifest, "nothing was sent: a start is out of reach"));
                 return Exit::InvalidManifest;
             }
+            for warning in slots_held(&located, &clock) {
+                printer.warn(&warning);
+            }
             for run_id in ended_before(&located) {
                 printer.say(&format!("{run_id}: has ended before, so nothing is sent; --rerun runs it again"));
             }
@@ -206,6 +220,38 @@ fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Vec<Step> {
         _ => step,
     });
     adapted.collect()
+}
+
+/// Starts that lie ahead and hold a job slot until then, which others of this command may need (REST.md 4.7).
+fn slots_held(located: &[Located], clock: &Clock) -> Vec<String> {
+    let is_new = |run: &&Located| matches!(run.found, Ok(Found::New));
+    let ahead = |run: &Located| run.step.start.filter(|start| *start > clock.now());
+    let mut warnings = Vec::new();
+    for (index, run) in located.iter().enumerate().filter(|(_, run)| is_new(run)) {
+        let Some(start) = ahead(run) else { continue };
+        // Immediate runs are submitted first, unless they come after others.
+        let behind = |(other, step): (usize, &Step)| match step.start {
+            Some(_) => other > index,
+            None => !step.after.is_empty(),
+        };
+        let others = located.iter().enumerate().filter(|(other, run)| *other != index && is_new(run));
+        let waiting: Vec<String> = others
+            .filter(|(other, run)| behind((*other, &run.step)))
+            .map(|(_, run)| format!("`{}`", run.step.name))
+            .collect();
+        if !waiting.is_empty() {
+            let most = run.step.request().max_execution_time_in_seconds;
+            let until = start.saturating_add(SignedDuration::from_secs(i64::try_from(most).unwrap_or(i64::MAX)));
+            let until = until.map_or_else(|_| "its end".to_owned(), |until| WireTime::At(until).to_string());
+            warnings.push(format!(
+                "`{}` holds a job slot until its start at {} and to its end, at most until {until}: on F1 and S1, which have one slot, {} will wait that long",
+                run.step.name,
+                WireTime::At(start),
+                waiting.join(", "),
+            ));
+        }
+    }
+    warnings
 }
 
 /// Runs that are only reported, since the hub has carried them out already.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::cli::cmd::status::known_job;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, job_failure};
 use crate::cli::json_line::to_json_line;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
+use crate::cli::run_jobs::{known_job, known_jobs};
 use crate::client::HubClient;
 use crate::model::{JobResponse, JobStatus};
 
@@ -35,12 +35,38 @@ pub struct CancelArgs {
 /// [`Failure`]: exit 2 for an unknown id, 9 for a job that runs or has ended.
 pub async fn run(args: CancelArgs, printer: &Printer) -> Result<Exit, Failure> {
     let client = args.hub.client(printer)?;
-    let job = cancel(&client, &args.id, LOOK_EVERY).await?;
-    match args.output {
-        OutputFormat::Json => printer.data(&to_json_line(&job)),
-        OutputFormat::Text => printer.say(&format!("`{}` is cancelled", args.id)),
+    let cancelled = match cancel(&client, &args.id, LOOK_EVERY).await {
+        Ok(job) => vec![job],
+        Err(failure) if failure.exit == Exit::Usage => cancel_parts(&client, &args.id, failure).await?,
+        Err(failure) => return Err(failure),
+    };
+    for job in &cancelled {
+        match args.output {
+            OutputFormat::Json => printer.data(&to_json_line(job)),
+            OutputFormat::Text => printer.say(&format!("`{}` is cancelled", job.job_id)),
+        }
     }
     Ok(Exit::Success)
+}
+
+/// Cancels every part of a run, the last first: what has not begun is cancelled even when the rest runs.
+async fn cancel_parts(client: &HubClient, id: &str, unknown: Failure) -> Result<Vec<JobResponse>, Failure> {
+    let parts = known_jobs(client, id).await.map_err(|_| unknown)?;
+    let (mut cancelled, mut refusal) = (Vec::new(), None);
+    for part in parts.iter().rev() {
+        match cancel(client, &part.job_id, LOOK_EVERY).await {
+            Ok(job) => cancelled.push(job),
+            Err(failure) if failure.exit == Exit::Refused => refusal = Some(failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    match refusal {
+        None => Ok(cancelled),
+        Some(refusal) => {
+            let done: Vec<String> = cancelled.iter().map(|job| format!("`{}`", job.job_id)).collect();
+            Err(if done.is_empty() { refusal } else { refusal.hint(format!("cancelled: {}", done.join(", "))) })
+        }
+    }
 }
 
 async fn cancel(client: &HubClient, id: &str, look_every: Duration) -> Result<JobResponse, Failure> {

@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
-use crate::cli::cmd::status::known_job;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, failure};
 use crate::cli::json_line::to_json_line;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
+use crate::cli::run_jobs::known_jobs;
 use crate::cli::table;
 use crate::client::{HubClient, QueryPage, device_jobs_query};
+use crate::manifest::Success;
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::model::{DeviceJob, JobResponse, JobStatus};
 use crate::run::{OutcomeClass, classify};
@@ -43,30 +44,37 @@ struct Row {
 /// [`Failure`]: exit 2 for an unknown id.
 pub async fn run(args: ResultsArgs, printer: &Printer) -> Result<Exit, Failure> {
     let client = args.hub.client(printer)?;
-    let job = known_job(&client, &args.id).await?;
-    let devices = job.device_job_statistics.map(|counts| counts.device_count);
-    if let Some(count) = devices.filter(|&count| count > PAGE_ITEMS_MAX as u64) {
-        printer.say(&format!("reading the rows of {count} devices, {PAGE_ITEMS_MAX} a query"));
+    let jobs = known_jobs(&client, &args.id).await?;
+    let devices =
+        jobs.iter().filter_map(|job| job.device_job_statistics).map(|counts| counts.device_count).sum::<u64>();
+    if devices > PAGE_ITEMS_MAX as u64 {
+        printer.say(&format!("reading the rows of {devices} devices, {PAGE_ITEMS_MAX} a query"));
     }
     let mut table = Vec::new();
-    let outcome = read(&client, &args, printer, &mut table).await;
-    // What was read before a failure is worth showing.
-    print_table(&mut table, printer);
-    if let Some(words) = what_is_missing(&job, outcome?) {
-        printer.say(&words);
+    for job in &jobs {
+        let outcome = read(&client, &job.job_id, &args, printer, &mut table).await;
+        if outcome.is_err() || jobs.len() == 1 {
+            // What was read before a failure is worth showing.
+            print_table(&mut table, printer);
+        }
+        if let Some(words) = what_is_missing(job, outcome?) {
+            printer.say(&words);
+        }
     }
+    print_table(&mut table, printer);
     Ok(Exit::Success)
 }
 
 /// Reads all rows; prints them, or gathers them in `table`. Gives their number, shown or not.
 async fn read(
     client: &HubClient,
+    job_id: &str,
     args: &ResultsArgs,
     printer: &Printer,
     table: &mut Vec<Vec<String>>,
 ) -> Result<u64, Failure> {
     let mut rows_read = 0;
-    let mut pages = client.query_pages(&device_jobs_query(&args.id), PAGE_ITEMS_MAX);
+    let mut pages = client.query_pages(&device_jobs_query(job_id), PAGE_ITEMS_MAX);
     while let Some(page) = pages.next_page().await.map_err(|error| failure(&error))? {
         for row in rows(client, page)? {
             rows_read += 1;
@@ -98,7 +106,7 @@ fn rows(client: &HubClient, page: QueryPage) -> Result<Vec<Row>, Failure> {
 }
 
 fn ended_without_success(row: &DeviceJob) -> bool {
-    classify(row).is_some_and(|result| result.outcome != OutcomeClass::Succeeded)
+    classify(row, &Success::default()).is_some_and(|result| result.outcome != OutcomeClass::Succeeded)
 }
 
 /// Says how many rows the hub does not show: it makes them some time after the job has begun (REST.md 5).

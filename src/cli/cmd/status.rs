@@ -2,13 +2,13 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hub_target::{HubArgs, job_failure, unknown_job};
+use crate::cli::hub_target::HubArgs;
 use crate::cli::json_line::to_json_line;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
+use crate::cli::run_jobs::known_jobs;
 use crate::cli::table;
-use crate::client::HubClient;
-use crate::model::{JobResponse, JobStatus};
+use crate::model::JobResponse;
 
 /// What `status` takes.
 #[derive(Debug, clap::Args)]
@@ -29,21 +29,12 @@ pub struct StatusArgs {
 /// [`Failure`]: exit 2 for an unknown id.
 pub async fn run(args: StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
     let client = args.hub.client(printer)?;
-    let job = known_job(&client, &args.id).await?;
+    let jobs = known_jobs(&client, &args.id).await?;
     match args.output {
-        OutputFormat::Json => printer.data(&to_json_line(&job)),
-        OutputFormat::Text => printer.data(&describe(&job)),
+        OutputFormat::Json => jobs.iter().for_each(|job| printer.data(&to_json_line(job))),
+        OutputFormat::Text => printer.data(&jobs.iter().map(describe).collect::<Vec<_>>().join("\n\n")),
     }
     Ok(Exit::Success)
-}
-
-/// Reads a job that the hub must know.
-///
-/// # Errors
-/// Exit 2 when it does not.
-pub(super) async fn known_job(client: &HubClient, id: &str) -> Result<JobResponse, Failure> {
-    let job = client.job_by_text(id).await.map_err(|error| job_failure(id, &error))?;
-    if job.status == JobStatus::Unknown { Err(unknown_job(id)) } else { Ok(job) }
 }
 
 fn describe(job: &JobResponse) -> String {
@@ -91,24 +82,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::client::tests::scripted_hub::{ScriptedHub, answer, ok};
-
-    #[tokio::test]
-    async fn an_id_that_the_hub_does_not_know_is_wrong_usage() {
-        let hub = ScriptedHub::start(vec![
-            ok(&[], r#"{"jobId":"gone","type":"unknown","status":"unknown"}"#),
-            answer("400 Bad Request", &["iothub-errorcode: ArgumentInvalid"], ""),
-            answer("400 Bad Request", &["iothub-errorcode: ArgumentInvalid"], ""),
-        ])
-        .await;
-        let client = hub.client();
-        for (id, exit) in
-            [("gone", Exit::Usage), ("no id", Exit::Usage), ("..", Exit::Usage), ("legal", Exit::Unexpected)]
-        {
-            let failure = known_job(&client, id).await.unwrap_err();
-            assert_eq!(failure.exit, exit, "{id}: {failure}");
-        }
-    }
 
     #[test]
     fn a_failed_job_says_why_on_one_line() {

@@ -9,6 +9,7 @@ use iotjob::manifest::parse_text;
 use iotjob::model::limits::{PROBLEMS_SHOWN_MAX, QUERY_CONDITION_CHARS_MAX};
 use iotjob::model::{Clock, DeviceId, JobId, ModuleId, SymmetricKey, TwinId, WireTime};
 use iotjob::mqtt::{ClientPacket, Downstream, Encode, PropertyBag, ServerPacket, Upstream, UserName};
+use iotjob::plan;
 use iotjob::query::{self, Strictness};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
@@ -212,8 +213,9 @@ fn manifest(data: &[u8]) {
     assert_eq!(loaded.problems.len(), again.problems.len());
     for (one, other) in loaded.manifests.iter().zip(&again.manifests) {
         assert_eq!(one.run_id(), other.run_id());
-        let condition = one.target.query_condition();
-        if condition.len() <= QUERY_CONDITION_CHARS_MAX {
+        for part in plan::build(one).parts {
+            let condition = part.request.query_condition;
+            assert!(condition.chars().count() <= QUERY_CONDITION_CHARS_MAX, "{condition}");
             query::parse_condition(&condition).unwrap_or_else(|error| panic!("{error} in the condition `{condition}`"));
         }
     }
