@@ -25,8 +25,8 @@ pub enum StreamError {
     },
 }
 
-/// Members of every event, besides its name.
-const HEAD: [&str; 4] = ["v", "time", "runId", "jobId"];
+/// Members that are read before all others, the first of them last: an event without them fails for that reason.
+const READ_FIRST: [&str; 5] = ["event", "jobId", "runId", "time", "v"];
 
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +90,11 @@ fn event(value: Value, text: &[u8]) -> Result<RunEvent, (usize, String)> {
     if error.starts_with("missing field") {
         return Err((1, error));
     }
-    // Whoever is to blame takes the message along. What every event begins with is read first, so it is tried last.
-    let (head, rest): (Vec<&String>, Vec<&String>) = members.keys().partition(|name| HEAD.contains(&name.as_str()));
-    let culprit = rest.into_iter().chain(head.into_iter().rev()).find(|name| {
+    // Whoever is to blame takes the message along.
+    let own = members.keys().map(String::as_str).filter(|name| !READ_FIRST.contains(name));
+    let culprit = own.chain(READ_FIRST.into_iter().filter(|name| members.contains_key(*name))).find(|name| {
         let mut without = members.clone();
-        without.shift_remove(name.as_str());
+        without.shift_remove(*name);
         read(&Value::Object(without)).err().as_ref() != Some(&error)
     });
     Err(match culprit {
@@ -201,7 +201,7 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r#"
         2:2: `v`: the events are of version 2, and this iotjob reads version 1
         2:1: missing field `v`
-        2:8: `event`: invalid type: string "soon", expected u64
+        2:167: `timeoutInSeconds`: invalid type: string "soon", expected u64
         2:8: `event`: unknown variant `runPainted`, expected one of `runPlanned`, `waiti
         2:1: missing field `name`
         2:29: `time`: `yesterdayT02:00:00Z` is not an ISO 8601 date and time
