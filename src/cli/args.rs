@@ -10,7 +10,9 @@ use super::cmd::init::InitArgs;
 use super::cmd::list::ListArgs;
 use super::cmd::plan::PlanArgs;
 use super::cmd::query::QueryArgs;
+use super::cmd::report::ReportCommand;
 use super::cmd::results::ResultsArgs;
+use super::cmd::schema::SchemaArgs;
 use super::cmd::status::StatusArgs;
 use super::cmd::validate::ValidateArgs;
 use super::cmd::watch::WatchArgs;
@@ -55,6 +57,9 @@ pub enum Command {
     /// Follow a job of the hub to its end
     #[command(after_help = help::watch())]
     Watch(Box<WatchArgs>),
+    /// Show again what runs came to, from the events that --output json wrote
+    #[command(after_help = help::report())]
+    Report(ReportCommand),
     /// List the hub's jobs
     #[command(after_help = help::list())]
     List(ListArgs),
@@ -70,9 +75,9 @@ pub enum Command {
     /// Query twins, modules and device jobs
     #[command(after_help = help::query())]
     Query(QueryArgs),
-    /// Print the JSON Schema of manifests
+    /// Print the JSON Schema of manifests or events
     #[command(after_help = help::schema())]
-    Schema,
+    Schema(SchemaArgs),
     /// Write a commented manifest to start from
     #[command(after_help = help::init())]
     Init(InitArgs),

@@ -81,6 +81,12 @@ impl Exit {
         }
     }
 
+    /// The exit with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| exit.code() == code)
+    }
+
     /// What the number means in a few words, for help; [`Exit::meaning`] has the cases.
     #[must_use]
     pub fn brief(self) -> &'static str {

@@ -34,6 +34,10 @@ pub fn validate() -> String {
         ("Everything under a folder, as a pipeline should", "iotjob validate jobs/ --deny-warnings"),
         ("What another program wrote", "generate-job | iotjob validate -"),
         ("The places of all problems, for a program", "iotjob validate jobs/ --output json | jq .line"),
+        (
+            "For code scanning, which shows problems in the pull request",
+            "iotjob validate jobs/ --output sarif > jobs.sarif",
+        ),
     ];
     below(&examples, &[], &[Exit::Success, Exit::Usage, Exit::InvalidManifest])
 }
@@ -69,6 +73,10 @@ pub fn apply() -> String {
         (
             "In a pipeline: no endless wait, and events for a program",
             "iotjob apply jobs/ --require-targets --wait-timeout 30m --output json",
+        ),
+        (
+            "With a case a device on the page of the pipeline, and a table for later",
+            "iotjob apply jobs/ --report junit=devices.xml --report csv=devices.csv",
         ),
     ];
     below(
@@ -110,6 +118,34 @@ pub fn watch() -> String {
             Exit::Interrupted,
         ],
     )
+}
+
+/// Below `iotjob report --help`.
+#[must_use]
+pub fn report() -> String {
+    let examples = [
+        ("What an apply came to", "iotjob apply jobs/ --output json > events.jsonl; iotjob report events.jsonl"),
+        (
+            "Reports that nobody asked for at the time",
+            "iotjob report events.jsonl --report junit=devices.xml --report markdown=summary.md",
+        ),
+    ];
+    let text = below(
+        &examples,
+        &[],
+        &[
+            Exit::Success,
+            Exit::Unexpected,
+            Exit::Usage,
+            Exit::NotPermitted,
+            Exit::HubUnavailable,
+            Exit::DevicesFailed,
+            Exit::Stopped,
+            Exit::StillRunning,
+            Exit::Interrupted,
+        ],
+    );
+    format!("It ends as the runs did: with 1 when the end of one is missing.\n\n{text}")
 }
 
 /// Below `iotjob list --help`.
@@ -167,7 +203,10 @@ pub fn query() -> String {
 /// Below `iotjob schema --help`.
 #[must_use]
 pub fn schema() -> String {
-    let examples = [("For an editor", "iotjob schema > job.schema.json")];
+    let examples = [
+        ("For an editor", "iotjob schema > job.schema.json"),
+        ("For a program that reads --output json", "iotjob schema events > events.schema.json"),
+    ];
     below(&examples, &[], &[Exit::Success])
 }
 

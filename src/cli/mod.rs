@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+pub mod answers;
 pub mod args;
 pub mod cmd;
 pub mod exit;
@@ -17,9 +18,12 @@ pub mod hub_target;
 pub mod json_line;
 pub mod local_hub;
 pub mod output;
+pub mod pending_file;
 pub mod printer;
 pub mod problems;
+pub mod report_args;
 pub mod run_jobs;
+pub mod sarif;
 pub mod saved_plan;
 pub mod secret_arg;
 pub mod signals;
@@ -89,11 +93,12 @@ fn report(printer: &Printer, failure: &Failure) -> Exit {
 async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
         Command::Validate(args) => cmd::validate::run(&args, printer),
-        Command::Schema => Ok(cmd::schema::run(printer)),
+        Command::Schema(args) => Ok(cmd::schema::run(&args, printer)),
         Command::Init(args) => cmd::init::run(&args, printer),
         Command::Plan(args) => cmd::plan::run(*args, printer).await,
         Command::Apply(args) => cmd::apply::run(*args, printer).await,
         Command::Watch(args) => cmd::watch::run(*args, printer).await,
+        Command::Report(args) => cmd::report::run(&args, printer),
         Command::List(args) => cmd::list::run(args, printer).await,
         Command::Status(args) => cmd::status::run(args, printer).await,
         Command::Results(args) => cmd::results::run(args, printer).await,

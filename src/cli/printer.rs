@@ -1,5 +1,6 @@
 //! The only place that writes to stdout and stderr: data to the one, words to the other.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, OnceLock};
 
@@ -7,6 +8,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::failure::Failure;
 use super::global_args::{ColorChoice, GlobalArgs};
+use crate::report::Pipeline;
 
 /// Columns assumed where there is no terminal to ask.
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
@@ -28,6 +30,8 @@ pub struct Printer {
     stdout_end: Arc<OnceLock<io::Error>>,
     /// The bars on the screen: they make room for every line.
     bars: MultiProgress,
+    /// Who reads along, and takes some lines for commands.
+    pipeline: Option<Pipeline>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,7 @@ impl Printer {
             stderr_is_terminal,
             stdout_end: Arc::default(),
             bars: MultiProgress::with_draw_target(target),
+            pipeline: Pipeline::detect(|name| std::env::var(name).ok()),
         }
     }
 
@@ -66,7 +71,7 @@ impl Printer {
         }
         let written = self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
-            writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+            writeln!(stdout, "{}", self.disarmed(line)).and_then(|()| stdout.flush())
         });
         if let Err(error) = written {
             // Whoever was first has said why.
@@ -95,8 +100,24 @@ impl Printer {
 
     /// Writes a line to stderr whatever the volume.
     pub fn stderr_line(&self, line: &str) {
+        self.pipeline_command(&self.disarmed(line));
+    }
+
+    /// Writes a line to stderr that the CI system may take for a command.
+    pub fn pipeline_command(&self, line: &str) {
         // There is nobody left to tell when stderr is gone.
         let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "{line}"));
+    }
+
+    /// The CI system that reads along.
+    #[must_use]
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.pipeline.as_ref()
+    }
+
+    /// What devices and manifests say must not become a command for the CI system.
+    fn disarmed<'l>(&self, line: &'l str) -> Cow<'l, str> {
+        self.pipeline.as_ref().map_or(Cow::Borrowed(line), |pipeline| pipeline.disarmed(line))
     }
 
     /// Writes to stderr, above what is drawn there.
@@ -104,7 +125,14 @@ impl Printer {
     /// # Errors
     /// What the system says.
     pub fn stderr_bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        self.bars.suspend(|| io::stderr().lock().write_all(bytes))
+        match self.pipeline {
+            Some(_) => {
+                let text = String::from_utf8_lossy(bytes);
+                let disarmed = self.disarmed(&text);
+                self.bars.suspend(|| io::stderr().lock().write_all(disarmed.as_bytes()))
+            }
+            None => self.bars.suspend(|| io::stderr().lock().write_all(bytes)),
+        }
     }
 
     /// Shows a failure with its hints.

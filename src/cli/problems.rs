@@ -38,21 +38,22 @@ pub fn print_json(loaded: &Loaded, printer: &Printer) {
 /// A problem as a line of JSON; lines and columns count from 1, columns in characters, the end is past the last.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ProblemLine<'p> {
-    file: &'p str,
-    line: usize,
-    column: usize,
-    end_line: usize,
-    end_column: usize,
-    code: String,
-    severity: &'static str,
-    message: String,
+pub(super) struct ProblemLine<'p> {
+    pub file: &'p str,
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    pub code: String,
+    pub severity: &'static str,
+    pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
+    pub help: Option<String>,
 }
 
 impl<'p> ProblemLine<'p> {
-    fn of(problem: &'p Problem) -> Self {
+    /// Describes a problem.
+    pub(super) fn of(problem: &'p Problem) -> Self {
         let place = &problem.place;
         let (line, column) = place.file.line_column(place.span.start);
         let (end_line, end_column) = place.file.line_column(place.span.end);

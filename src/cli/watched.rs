@@ -3,10 +3,12 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Answers;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::OutputFormat;
 use super::printer::Printer;
+use super::report_args::ReportFiles;
 use super::signals::StopSignals;
 use crate::model::{Clock, Rng};
 use crate::report::{Bars, Data, JsonLines, Lines, Paint, Reporter, Summary, Voice, deliver};
@@ -24,18 +26,24 @@ pub struct Watched {
     pub events: Events,
     receiver: mpsc::Receiver<RunEvent>,
     reporters: Vec<Box<dyn Reporter>>,
+    answers: Answers,
     clock: Clock,
+    printer: Printer,
 }
 
 impl Watched {
-    /// Reports as `output` and `printer` say.
+    /// Reports as `output` and `printer` say, and to `files` at the end.
     #[must_use]
-    pub fn new(output: OutputFormat, clock: &Clock, printer: &Printer) -> Self {
+    pub fn new(output: OutputFormat, files: ReportFiles, clock: &Clock, printer: &Printer) -> Self {
         let (events, receiver) = event_channel(clock.clone());
-        Self { events, receiver, reporters: reporters(output, printer), clock: clock.clone() }
+        let answers = Answers::new(files, printer);
+        let mut reporters = reporters(output, printer);
+        reporters.extend(answers.reporter());
+        Self { events, receiver, reporters, answers, clock: clock.clone(), printer: printer.clone() }
     }
 
-    /// Does the work and reports it. The first signal cancels the work's token, the second leaves at once.
+    /// Does the work and reports it. The first signal cancels the work's token, the second leaves at once; what is
+    /// known by then is written in any case.
     ///
     /// The work must drop every sender of events when it is done.
     ///
@@ -45,7 +53,7 @@ impl Watched {
     where
         W: Future<Output = Exit>,
     {
-        let Self { events, receiver, mut reporters, clock } = self;
+        let Self { events, receiver, mut reporters, answers, clock, printer } = self;
         let mut signals = StopSignals::listen()
             .map_err(|error| Failure::unexpected(format!("signals cannot be listened to: {error}")))?;
         let stop = CancellationToken::new();
@@ -57,33 +65,53 @@ impl Watched {
             stop.cancel();
             signals.recv().await;
         };
-        tokio::select! {
-            exit = reported => Ok(exit),
-            () = insisted => Ok(Exit::Interrupted),
-        }
+        let exit = tokio::select! {
+            exit = reported => exit,
+            () = insisted => Exit::Interrupted,
+        };
+        Ok(match answers.write(&clock) {
+            Ok(()) => exit,
+            Err(failure) => {
+                printer.failure(&failure);
+                Exit::of_runs(&[exit, failure.exit])
+            }
+        })
     }
 }
 
 /// Who reports: somebody for people on stderr, and what was asked for on stdout.
 fn reporters(output: OutputFormat, printer: &Printer) -> Vec<Box<dyn Reporter>> {
-    let paint = |colours: bool| if colours { Paint::Colours } else { Paint::Plain };
     let people: Box<dyn Reporter> = if printer.is_interactive() {
         Box::new(Bars::new(printer.bars(), paint(printer.colours_stderr()), Aloud(printer.clone())))
     } else {
         Box::new(Lines::new(Aloud(printer.clone())))
     };
-    let stdout = printer.clone();
-    let data: Data = Box::new(move |line| stdout.data(line));
     let programs: Box<dyn Reporter> = match output {
-        OutputFormat::Json => Box::new(JsonLines::new(data)),
-        OutputFormat::Text => Box::new(Summary::new(data, printer.width(), paint(printer.colours_stdout()))),
+        OutputFormat::Json => Box::new(JsonLines::new(stdout(printer))),
+        OutputFormat::Text => Box::new(summary(printer)),
     };
     // The last screen comes below the bars.
     vec![people, programs]
 }
 
+/// The last screen, on stdout.
+#[must_use]
+pub fn summary(printer: &Printer) -> Summary {
+    Summary::new(stdout(printer), printer.width(), paint(printer.colours_stdout()))
+}
+
+fn stdout(printer: &Printer) -> Data {
+    let printer = printer.clone();
+    Box::new(move |line| printer.data(line))
+}
+
+fn paint(colours: bool) -> Paint {
+    if colours { Paint::Colours } else { Paint::Plain }
+}
+
 /// The printer as the reporters' voice.
-struct Aloud(Printer);
+#[derive(Debug)]
+pub struct Aloud(pub Printer);
 
 impl Voice for Aloud {
     fn say(&self, line: &str) {

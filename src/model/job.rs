@@ -1,5 +1,6 @@
 //! Jobs and device jobs in the wire's own names (REST.md 4 and 5).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::method::MethodResponse;
 use super::wire_time::WireTime;
 
 /// What a job does to each of its devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum JobType {
     /// Calls a direct method.
@@ -22,7 +23,7 @@ pub enum JobType {
 }
 
 /// Life cycle of a job (REST.md 4.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum JobStatus {
     /// Accepted, not yet processed.
@@ -123,7 +124,7 @@ impl DeviceJobStatus {
 }
 
 /// Counts of a running or ended job (REST.md 4.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobStatistics {
     /// Devices that the condition matched.

@@ -263,3 +263,11 @@ pub const CONNECT_S: u64 = 10;
 pub const SERVER_FAULT_TRIES_MAX: u32 = 5;
 /// Empty pages in a row, each with the promise of more, before a listing counts as broken (ours; REST.md 9).
 pub const EMPTY_PAGES_MAX: usize = 100;
+/// Longest line of a stream of events that is read, in bytes (ours: a payload of 128 KB with every character escaped).
+pub const EVENT_LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Size of what one step may add to the summary of a GitHub Actions job, in bytes (GitHub's limit for a step).
+pub const STEP_SUMMARY_BYTES_MAX: usize = 1024 * 1024;
+/// Annotations of one step that GitHub Actions shows for each level (GitHub's limit).
+pub const ANNOTATIONS_MAX: usize = 10;
+/// Devices named one by one in the log of a pipeline (ours: GitLab keeps 4 MiB of a log).
+pub const PIPELINE_DEVICES_MAX: usize = 1_000;

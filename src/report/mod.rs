@@ -1,25 +1,43 @@
 //! Run events in, output out: one file a format.
 //!
-//! A reporter hears every event in order and writes through what the command line gave it; it never sees a hub. A new
-//! format is a new file here with a [`Reporter`] in it, and one line where the command chooses its reporters.
+//! A reporter hears every event in order and writes through what the command line gave it; it never sees a hub. What is
+//! shown while it happens is a file here with a [`Reporter`] in it, and one line where the command chooses its
+//! reporters. What is written when all is over is made of an [`Account`]: a file with a rendering of it, and a line in
+//! [`ReportFormat`].
 
+mod account;
 mod bars;
+mod ci;
+mod csv;
+mod events_schema;
+mod groups;
+mod json;
 mod jsonl;
+mod junit;
 mod layout;
 mod lines;
+mod markdown;
 mod plan_markdown;
 mod plan_text;
 mod roster;
+mod stream;
 mod table;
 mod words;
 
+pub use account::{Account, Planned, RunAccount};
 pub use bars::Bars;
-pub use jsonl::JsonLines;
+pub use ci::{Pipeline, upload_summary};
+pub use events_schema::{events_schema, events_schema_text};
+pub use jsonl::{JsonLines, inert};
 pub use lines::Lines;
+pub use markdown::text as markdown_text;
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_lines;
+pub use stream::{StreamError, Tail, read_events};
 pub use table::{Paint, Summary};
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,6 +61,53 @@ pub trait Reporter: Send {
 
     /// Writes what is left to say: no event follows.
     fn finish(&mut self) {}
+}
+
+/// A reporter that somebody looks into afterwards.
+impl<R: Reporter> Reporter for Arc<Mutex<R>> {
+    fn on(&mut self, event: &RunEvent) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).on(event);
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).tick(now);
+    }
+
+    fn finish(&mut self) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).finish();
+    }
+}
+
+/// A form of report on runs that are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// JUnit XML.
+    Junit,
+    /// RFC 4180.
+    Csv,
+    /// One JSON document.
+    Json,
+    /// GitHub's Markdown.
+    Markdown,
+}
+
+impl ReportFormat {
+    /// Every form, with the name that users know it by.
+    pub const NAMED: [(&'static str, Self); 4] =
+        [("junit", Self::Junit), ("csv", Self::Csv), ("json", Self::Json), ("markdown", Self::Markdown)];
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn render(self, account: &Account, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Junit => junit::render(account, out),
+            Self::Csv => csv::render(account, out),
+            Self::Json => json::render(account, out),
+            Self::Markdown => markdown::render(account, out),
+        }
+    }
 }
 
 /// Where reporters speak to people. The command line decides where that is and how loud.

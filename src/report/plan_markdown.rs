@@ -37,7 +37,7 @@ pub fn plan_markdown(outlook: &Outlook) -> String {
             cell(&forecast(run, outlook.tier)),
         )
     });
-    let sections = outlook.runs.iter().map(|run| section(run));
+    let sections = outlook.runs.iter().map(section);
     let mut left_out = 0_usize;
     for piece in rows.chain(["\n".to_owned()]).chain(sections) {
         if text.chars().count() + piece.chars().count() + NOTE_CHARS > CHARS_MAX {

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Data, Voice};
-use crate::model::{JobStatistics, JobType};
-use crate::run::{DeviceResult, Happening, JobEnd, OutcomeClass, Outcomes, RunEvent};
+use super::{Account, Data, Reporter, Voice};
+use crate::model::{JobStatistics, JobStatus, JobType, WireTime};
+use crate::run::{Cut, DeviceResult, Happening, JobEnd, Left, OutcomeClass, Outcomes, ResultError, RunEvent};
 
 pub(super) const RUN_ID: &str = "lock-doors-0123456789ab";
 
@@ -128,4 +128,42 @@ pub(super) fn story() -> Vec<RunEvent> {
             },
         ),
     ]
+}
+
+/// What became of the runs of these events.
+pub(super) fn account(events: &[RunEvent]) -> Account {
+    let mut account = Account::default();
+    events.iter().for_each(|event| account.on(event));
+    account
+}
+
+/// The events that the story does without, one of each.
+pub(super) fn oddities() -> Vec<RunEvent> {
+    let start_time = Some(WireTime::At(at(60)));
+    let (error, reattach) = ("no".to_owned(), Some("iotjob watch a".to_owned()));
+    let mut failed = result("door-4", OutcomeClass::Failed, None, Some("the hub says Odd"));
+    failed.module_id = Some("lock".into());
+    failed.error = Some(ResultError { code: "Odd".to_owned(), description: "odd".to_owned() });
+    let what = vec![
+        Happening::WaitingForRuns { names: vec!["first".to_owned()] },
+        Happening::Attached { status: JobStatus::Running },
+        Happening::WaitingForSlot { attempt: 1, wait_seconds: 5, at_most_seconds: 60 },
+        Happening::Retrying { reason: "lost".to_owned(), wait_seconds: 5 },
+        Happening::Scheduled { start_time },
+        Happening::ResultsProgress { read: 1, total: 2, seconds_left: 3 },
+        Happening::Warning { message: "mind".to_owned() },
+        Happening::DeviceResult(failed),
+        Happening::Detached {
+            cut: Cut::WaitTimeout,
+            job: Left::Partly,
+            reattach: reattach.clone(),
+            targets: 2,
+            outcomes: Outcomes { unknown: 2, ..Outcomes::default() },
+            not_yet_read: 2,
+            exit_code: 8,
+        },
+        Happening::RunFailed { error, hint: None, job: Left::MaybeSubmitted, reattach, exit_code: 5 },
+        Happening::RunSkipped { because: "first".to_owned(), exit_code: 6 },
+    ];
+    what.into_iter().map(|what| RunEvent { job_id: Some(format!("{RUN_ID}-p2")), ..event(1, what) }).collect()
 }

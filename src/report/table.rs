@@ -4,20 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use super::groups::{Group, Groups};
 use super::roster::Roster;
-use super::words::{clean, detached, ended, shortened};
+use super::words::{NO_RESULT, NOT_YET_READ, detached, ended};
 use super::{Data, Reporter, layout};
 use crate::run::{DeviceResult, Happening, Left, OutcomeClass, RunEvent};
 
-/// Targets named in a group of failures; `iotjob results` names all.
-const FAILURES_NAMED_MAX: usize = 20;
-/// Targets named among those that succeeded.
-const SUCCESSES_NAMED_MAX: usize = 10;
-/// Groups shown; a thousand different reasons are no summary.
-const GROUPS_SHOWN_MAX: usize = 30;
-/// Characters shown of an answer or of the hub's words.
-const DETAIL_CHARS_MAX: usize = 120;
-
+/// Reasons shown; a thousand different ones are no summary.
+const REASONS_SHOWN_MAX: usize = 30;
 /// Whether text may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
@@ -40,24 +34,8 @@ pub struct Summary {
 #[derive(Default)]
 struct Run {
     roster: Roster,
-    groups: BTreeMap<GroupKey, Group>,
+    groups: Groups,
     last: Option<Happening>,
-}
-
-/// Failures come before successes, and equal causes together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct GroupKey {
-    is_success: bool,
-    outcome: OutcomeClass,
-    reason: String,
-}
-
-#[derive(Default)]
-struct Group {
-    count: u64,
-    named: Vec<String>,
-    /// What the first target of the group said.
-    example: Option<String>,
 }
 
 impl Summary {
@@ -72,11 +50,11 @@ impl Summary {
             Some(Happening::RunEnded { targets, outcomes, job_status, asked_for, reason, exit_code }) => {
                 let text = ended(*targets, outcomes, *job_status, (asked_for.as_deref(), reason.as_deref()));
                 self.head(run_id, &text, *exit_code);
-                self.targets(run, *targets, outcomes.unknown, "the hub has no result for it; it may have run");
+                self.targets(run, *targets, outcomes.unknown, NO_RESULT);
             }
             Some(Happening::Detached { cut, job, reattach, targets, outcomes, exit_code, .. }) => {
                 self.head(run_id, &detached(*cut, *job, reattach.as_deref()), *exit_code);
-                self.targets(run, *targets, outcomes.unknown, "not yet read");
+                self.targets(run, *targets, outcomes.unknown, NOT_YET_READ);
             }
             _ => {}
         }
@@ -94,46 +72,37 @@ impl Summary {
 
     /// `nameless_reason` is for unknown targets that nothing but the hub's count tells of.
     fn targets(&self, run: &Run, targets: u64, unknown: u64, nameless_reason: &str) {
-        let is_unknown = |(key, _): &(&GroupKey, &Group)| key.outcome == OutcomeClass::Unknown;
-        let named: u64 = run.groups.iter().filter(is_unknown).map(|(_, group)| group.count).sum();
+        let named = run.groups.count(OutcomeClass::Unknown);
         let nameless = (unknown.saturating_sub(named), nameless_reason);
         let lines = run.roster.lines(targets, nameless, self.width).unwrap_or_else(|| self.groups(run, nameless));
         lines.iter().for_each(|line| (self.data)(line));
     }
 
-    fn groups(&self, run: &Run, (nameless, nameless_reason): (u64, &str)) -> Vec<String> {
-        let mut rows: Vec<[String; 4]> =
-            run.groups.iter().take(GROUPS_SHOWN_MAX).map(|(key, group)| row(key, group)).collect();
-        let hidden = run.groups.len().saturating_sub(GROUPS_SHOWN_MAX);
-        if nameless > 0 {
-            let row = [
-                OutcomeClass::Unknown.words().to_owned(),
-                nameless.to_string(),
-                nameless_reason.to_owned(),
-                String::new(),
-            ];
-            let first_success = rows.iter().position(|row| row[0] == OutcomeClass::Succeeded.words());
-            rows.insert(first_success.unwrap_or(rows.len()), row);
-        }
+    /// What did not succeed has a row a reason, the largest of each class first; what did has the last row.
+    fn groups(&self, run: &Run, nameless: (u64, &str)) -> Vec<String> {
+        let groups = run.groups.failures_first(nameless);
+        let (successes, failures): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.is_success());
+        let (shown, hidden) = failures.split_at(failures.len().min(REASONS_SHOWN_MAX));
+        // Failures are named on about three lines, successes on one.
+        let line = self.width * 2 / 5;
+        let failed = shown.iter().map(|group| row(group, group.which_within(3 * line)));
+        let succeeded = successes.iter().map(|group| row(group, group.which_within(line)));
+        let rows: Vec<[String; 4]> = failed.chain(succeeded).collect();
         let mut lines = layout::lines(["OUTCOME", "COUNT", "WHY", "WHICH"], rows, self.width);
-        if hidden > 0 {
-            lines.push(format!("  and {hidden} more reasons: `iotjob results` shows every device"));
+        if !hidden.is_empty() {
+            let devices: u64 = hidden.iter().map(|group| group.count).sum();
+            lines.push(format!("  and {} more reasons, with {devices} devices", hidden.len()));
+        }
+        let is_whole = |group: &&Group| group.which_within(3 * line) == group.named.join(", ");
+        if !hidden.is_empty() || !failures.iter().all(is_whole) {
+            lines.push("  --report csv=FILE names every device".to_owned());
         }
         lines
     }
 }
 
-fn row(key: &GroupKey, group: &Group) -> [String; 4] {
-    let hidden = group.count.saturating_sub(u64::try_from(group.named.len()).unwrap_or(u64::MAX));
-    let mut which = group.named.join(", ");
-    if hidden > 0 {
-        which.push_str(&format!(" and {hidden} more"));
-    }
-    let why = match &group.example {
-        Some(example) => format!("{}: {example}", key.reason),
-        None => key.reason.clone(),
-    };
-    [key.outcome.words().to_owned(), group.count.to_string(), why, which]
+fn row(group: &Group, which: String) -> [String; 4] {
+    [group.outcome.words().to_owned(), group.count.to_string(), group.why(), which]
 }
 
 impl Run {
@@ -144,26 +113,8 @@ impl Run {
 
     fn take_in(&mut self, result: &DeviceResult) {
         self.roster.take_in(result);
-        let is_success = result.outcome == OutcomeClass::Succeeded;
-        let reason = result.reason.as_deref().map(clean).unwrap_or_default();
-        let group = self.groups.entry(GroupKey { is_success, outcome: result.outcome, reason }).or_default();
-        group.count += 1;
-        if group.named.len() < if is_success { SUCCESSES_NAMED_MAX } else { FAILURES_NAMED_MAX } {
-            group.named.push(clean(&result.target().to_string()));
-        }
-        if !is_success && group.example.is_none() {
-            group.example = example(result);
-        }
+        self.groups.take_in(result);
     }
-}
-
-/// What one target of a group said: the device's answer, or the hub's words.
-fn example(result: &DeviceResult) -> Option<String> {
-    let payload = result.payload.as_ref().map(ToString::to_string);
-    let words =
-        result.error.as_ref().map(|error| error.description.clone()).filter(|_| result.outcome == OutcomeClass::Failed);
-    let text = clean(&payload.or(words).filter(|text| !text.is_empty())?);
-    Some(shortened(&text, DETAIL_CHARS_MAX))
 }
 
 impl Reporter for Summary {
@@ -256,27 +207,23 @@ mod tests {
                             {"error":"jammed"}
           offline    1      the device was not online before the deadline  door-3
           unknown    1      the hub has no result for it; it may have run
-          succeeded  27                                                    door-1, door-4, door-5, door-6, door-7, door-8,
-                                                                           door-9, door-10, door-11, door-12 and 17 more
+          succeeded  27                                                    door-1, door-4, door-5, door-6, door-7, door-8 and 21
+                                                                           more
         "#);
         insta::assert_snapshot!(screen(&crowded_story(), 60), @r#"
         lock-doors-0123456789ab: 27 of 30 devices succeeded: 1 rejected, 1 offline, 1 unknown
-          OUTCOME    COUNT  WHY                     WHICH
-          rejected   1      the device answered     door-2
+          OUTCOME    COUNT  WHY                  WHICH
+          rejected   1      the device answered  door-2
                             with status 500:
                             {"error":"jammed"}
-          offline    1      the device was not      door-3
+          offline    1      the device was not   door-3
                             online before the
                             deadline
-          unknown    1      the hub has no result
-                            for it; it may have
-                            run
-          succeeded  27                             door-1, door-4,
-                                                    door-5, door-6,
-                                                    door-7, door-8,
-                                                    door-9, door-10,
-                                                    door-11, door-12
-                                                    and 17 more
+          unknown    1      the hub has no
+                            result for it; it
+                            may have run
+          succeeded  27                          door-1, door-4,
+                                                 door-5 and 24 more
         "#);
     }
 
@@ -299,7 +246,47 @@ mod tests {
         events.push(event(2, ended));
         let screen = screen(&events, 200);
         assert!(screen.contains("500 of 500 devices succeeded"), "{screen}");
-        assert!(screen.contains("and 490 more"), "{screen}");
+        assert!(screen.contains(" more"), "{screen}");
+    }
+
+    /// Ten thousand devices of which many failed, each reason with its share.
+    fn fleet_story() -> Vec<RunEvent> {
+        let mut outcomes = Outcomes::default();
+        let mut events: Vec<RunEvent> = (0..10_000_u64)
+            .map(|n| {
+                let status = Some("the device answered with status 500");
+                let away = Some("the device was not online before the deadline");
+                let (class, status, reason) = match n % 100 {
+                    0..3 => (OutcomeClass::Offline, None, away),
+                    3 => (OutcomeClass::Rejected, Some(500), status),
+                    4 if n < 4_000 => (OutcomeClass::TimedOut, None, Some("delivered, but not answered in time")),
+                    _ => (OutcomeClass::Succeeded, Some(200), None),
+                };
+                outcomes.add(class, 1);
+                event(1, Happening::DeviceResult(result(&format!("building-43-door-{n:05}"), class, status, reason)))
+            })
+            .collect();
+        for n in 0..40 {
+            let reason = format!("the hub says OddError{n:02}");
+            outcomes.add(OutcomeClass::Failed, 1);
+            events.push(event(
+                1,
+                Happening::DeviceResult(result(&format!("odd-{n:02}"), OutcomeClass::Failed, None, Some(&reason))),
+            ));
+        }
+        let targets = outcomes.total();
+        let (job_status, asked_for, reason) = (JobEnd::Completed, None, None);
+        events.push(event(2, Happening::RunEnded { targets, outcomes, job_status, asked_for, reason, exit_code: 6 }));
+        events
+    }
+
+    #[test]
+    fn ten_thousand_devices_fit_a_screen_and_lose_nobody() {
+        for width in [80, 200] {
+            let screen = screen(&fleet_story(), width);
+            assert!(screen.lines().skip(1).all(|line| line.chars().count() <= width), "{screen}");
+            insta::assert_snapshot!(format!("fleet_{width}"), screen);
+        }
     }
 
     #[test]

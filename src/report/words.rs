@@ -5,6 +5,11 @@ use std::time::Duration;
 use crate::model::{JobStatistics, JobStatus, WireTime};
 use crate::run::{Cut, Happening, JobEnd, Left, OutcomeClass, Outcomes};
 
+/// What to say of targets that the hub counted and has no result for.
+pub(super) const NO_RESULT: &str = "the hub has no result for it; it may have run";
+/// What to say of targets whose results nobody waited for.
+pub(super) const NOT_YET_READ: &str = "not yet read";
+
 /// How loud a sentence is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {

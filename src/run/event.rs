@@ -1,8 +1,12 @@
 //! What happens to a run, as data: the contract between running and reporting.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeMap};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -29,7 +33,7 @@ pub struct RunEvent {
 }
 
 /// What can happen to a run. The last event of a run is `runEnded`, `detached`, `runFailed` or `runSkipped`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Happening {
     /// The run is known and will be looked after.
@@ -190,10 +194,22 @@ impl Happening {
     pub fn is_last(&self) -> bool {
         matches!(self, Self::RunEnded { .. } | Self::Detached { .. } | Self::RunFailed { .. } | Self::RunSkipped { .. })
     }
+
+    /// The exit code of the run: every last event has one.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<u8> {
+        match self {
+            Self::RunEnded { exit_code, .. }
+            | Self::Detached { exit_code, .. }
+            | Self::RunFailed { exit_code, .. }
+            | Self::RunSkipped { exit_code, .. } => Some(*exit_code),
+            _ => None,
+        }
+    }
 }
 
 /// Why nobody looks after a run any longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Cut {
     /// Nobody asked to wait.
@@ -205,7 +221,7 @@ pub enum Cut {
 }
 
 /// What the hub has of a run that nobody looks after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Left {
     /// Nothing was sent.
@@ -246,6 +262,54 @@ impl Serialize for RunEvent {
             map.serialize_entry(key, value)?;
         }
         map.end()
+    }
+}
+
+/// What every event begins with, besides its own name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    /// Version of this form. It grows when a member is removed or changes its meaning; members and events may be added.
+    #[schemars(extend("const" = EVENTS_VERSION))]
+    v: u32,
+    /// When it was noticed.
+    time: WireTime,
+    /// The run's id: the hub's job id, unless the run has several parts.
+    run_id: String,
+    /// The hub's job, when the event is about one part of a run of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for RunEvent {
+    /// Reads an event of version [`EVENTS_VERSION`]; members that it does not know are passed over.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        // First of all: another version may look different altogether.
+        if let Some(v) = value.get("v").filter(|v| **v != EVENTS_VERSION) {
+            let text = format!("the events are of version {v}, and this iotjob reads version {EVENTS_VERSION}");
+            return Err(D::Error::custom(text));
+        }
+        let Head { v, time, run_id, job_id } = Head::deserialize(&value).map_err(D::Error::custom)?;
+        debug_assert_eq!(v, EVENTS_VERSION, "any other is refused above");
+        let time = time.timestamp().ok_or_else(|| D::Error::custom(format!("`{time}` is no time of an event")))?;
+        let what = Happening::deserialize(value).map_err(D::Error::custom)?;
+        Ok(Self { time, run_id, job_id, what })
+    }
+}
+
+impl JsonSchema for RunEvent {
+    fn schema_name() -> Cow<'static, str> {
+        "RunEvent".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Head::json_schema(generator);
+        let what = Happening::json_schema(generator);
+        if let Some(choices) = what.get("oneOf") {
+            schema.insert("oneOf".to_owned(), choices.clone());
+        }
+        schema
     }
 }
 

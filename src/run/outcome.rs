@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::manifest::{OfflineTargets, Success};
 use crate::model::{DeviceJob, DeviceJobError, DeviceJobStatus, ErrorCode, JobType};
 
 /// How one target ended. Every target ends in exactly one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OutcomeClass {
     /// The twin was patched, or the device answered with a 2xx status.
@@ -75,7 +76,7 @@ impl fmt::Display for TargetId {
 }
 
 /// Why a target did not succeed, as the hub said it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResultError {
     /// The hub's code.
     pub code: String,
@@ -84,7 +85,7 @@ pub struct ResultError {
 }
 
 /// How one target ended, with what is known of why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceResult {
     /// The device.
@@ -215,22 +216,22 @@ fn hub_words(error: &DeviceJobError) -> String {
 }
 
 /// How many targets ended in which class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcomes {
-    /// See [`OutcomeClass::Succeeded`].
+    /// Their twin was patched, or they answered with a status that counts as success.
     pub succeeded: u64,
-    /// See [`OutcomeClass::Rejected`].
+    /// They answered with another status.
     pub rejected: u64,
-    /// See [`OutcomeClass::Offline`].
+    /// They were not there before the deadline.
     pub offline: u64,
-    /// See [`OutcomeClass::TimedOut`].
+    /// The call was delivered, and no answer came in time.
     pub timed_out: u64,
-    /// See [`OutcomeClass::Failed`].
+    /// Anything else that failed, and listed ids that are not registered.
     pub failed: u64,
-    /// See [`OutcomeClass::Canceled`].
+    /// Cancelled by the hub.
     pub canceled: u64,
-    /// See [`OutcomeClass::Unknown`].
+    /// Nobody can say: it may have run.
     pub unknown: u64,
 }
 

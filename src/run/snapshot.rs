@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::outcome::{DeviceResult, TargetId};
 use crate::model::{JobResponse, JobStatistics, JobStatus, WireTime};
 
 /// How a job ended, in the hub's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum JobEnd {
     /// Every device reached an end, or time ran out.

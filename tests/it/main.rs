@@ -19,6 +19,7 @@ mod plans;
 mod python_pair;
 mod python_sdk;
 mod refusals;
+mod reports;
 mod restart;
 mod runs;
 mod screens;

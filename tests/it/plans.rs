@@ -44,7 +44,7 @@ impl Fleet {
     fn plan(&self, args: &[&str]) -> Value {
         let plan = self.run(&[&["plan", "--output", "json"], args].concat());
         assert_eq!(plan.code, 0, "{}", plan.stderr);
-        serde_json::from_str(&plan.stdout).unwrap()
+        serde_json::from_str(&plan.stdout).expect("a JSON document")
     }
 }
 

@@ -15,6 +15,7 @@ use crate::cli::local_hub::LocalArgs;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems;
+use crate::cli::report_args::{ReportArgs, ReportFiles};
 use crate::cli::saved_plan;
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
@@ -41,7 +42,7 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "N|N%", conflicts_with = "paths")]
     tolerance: Option<Tolerance>,
     /// Show the plan and send nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["no_wait", "wait_timeout", "reports"])]
     dry_run: bool,
     /// Run a manifest again whose run has ended
     #[arg(long)]
@@ -64,6 +65,8 @@ pub struct ApplyArgs {
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
+    reports: ReportArgs,
+    #[command(flatten)]
     local: LocalArgs,
     #[command(flatten)]
     hub: HubArgs,
@@ -83,13 +86,14 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
         return Ok(Exit::InvalidManifest);
     };
     args.refuse_to_leave_early(&manifests)?;
+    let files = args.reports.open()?;
     if args.local.local {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
         let settings = args.settings(Pace::local(), HubLife::WithCommand);
         let applied = if args.dry_run {
             args.show(&local.client(), &manifests, Pace::local(), printer).await
         } else {
-            apply_with(local.client(), &manifests, settings, printer).await
+            apply_with(local.client(), &manifests, settings, files, printer).await
         };
         local.stop().await;
         return applied;
@@ -105,7 +109,7 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
         saved_plan::refuse_moved(&client, (plan, &manifests, &located), look, printer).await?;
     }
     let settings = args.settings(pace, HubLife::Lasting);
-    apply_with(client, &manifests, settings, printer).await
+    apply_with(client, &manifests, settings, files, printer).await
 }
 
 impl ApplyArgs {
@@ -222,11 +226,12 @@ pub async fn apply_with<J: Jobs>(
     hub: J,
     manifests: &[Manifest],
     settings: ApplySettings,
+    files: ReportFiles,
     printer: &Printer,
 ) -> Result<Exit, Failure> {
     let steps = steps(manifests, settings.options.hub, printer);
     let clock = Clock::system();
-    let watched = Watched::new(settings.output, &clock, printer);
+    let watched = Watched::new(settings.output, files, &clock, printer);
     let context = Context::new(hub, equipment(settings.pace, settings.options, &clock, watched.events.clone()));
     watched
         .until_done(async move |stop| {

@@ -8,6 +8,7 @@ pub mod init;
 pub mod list;
 pub mod plan;
 pub mod query;
+pub mod report;
 pub mod results;
 pub mod schema;
 pub mod status;

@@ -183,7 +183,7 @@ pub async fn located(
         None => Ok(located),
         Some(error) => {
             let failure = Failure::new(exit_of(error.verdict()), error.message.clone());
-            Err(error.hint.iter().fold(failure, |failure, hint| failure.hint(hint)))
+            Err(error.hint.iter().fold(failure, Failure::hint))
         }
     }
 }

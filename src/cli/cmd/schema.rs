@@ -1,12 +1,36 @@
-//! `iotjob schema`: prints the JSON Schema of manifests.
+//! `iotjob schema`: prints the JSON Schema of manifests or of events.
+
+use clap::ValueEnum;
 
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
 use crate::manifest;
+use crate::report;
 
-/// Prints the schema, as `schema/job.schema.json` holds it.
+/// What `schema` takes.
+#[derive(Debug, clap::Args)]
+pub struct SchemaArgs {
+    /// Of what: manifest, or events for the lines of --output json
+    #[arg(value_enum, default_value_t = Subject::Manifest, value_name = "manifest|events", hide_possible_values = true, hide_default_value = true)]
+    subject: Subject,
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// What users write.
+    Manifest,
+    /// What `apply` and `watch` write with `--output json`.
+    Events,
+}
+
+/// Prints the schema as the file in `schema/` holds it.
 #[must_use]
-pub fn run(printer: &Printer) -> Exit {
-    printer.data(manifest::schema_text().trim_end());
+pub fn run(args: &SchemaArgs, printer: &Printer) -> Exit {
+    let text = match args.subject {
+        Subject::Manifest => manifest::schema_text(),
+        Subject::Events => report::events_schema_text(),
+    };
+    printer.data(text.trim_end());
     Exit::Success
 }

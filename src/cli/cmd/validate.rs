@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::OutputFormat;
+use crate::cli::output::ProblemsFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems::{self, counted};
+use crate::cli::sarif::to_sarif;
 use crate::cli::var_args::VarArgs;
 use crate::manifest::{self, LoadError, Loaded, Severity};
 
@@ -23,9 +24,9 @@ pub struct ValidateArgs {
     /// Where variables get their values.
     #[command(flatten)]
     pub variables: VarArgs,
-    /// How problems are written: text on stderr, or one JSON object a line on stdout
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
-    pub output: OutputFormat,
+    /// How problems are written: text on stderr; one JSON object a line, or one SARIF log, on stdout
+    #[arg(short, long, value_enum, default_value_t = ProblemsFormat::Text, value_name = "text|json|sarif", hide_possible_values = true)]
+    pub output: ProblemsFormat,
 }
 
 /// Checks everything under the paths and reports all of it at once.
@@ -37,8 +38,9 @@ pub fn run(args: &ValidateArgs, printer: &Printer) -> Result<Exit, Failure> {
     let loaded = manifest::load(&args.paths, io::stdin().lock(), &variables).map_err(|error| unreadable(&error))?;
     args.variables.warn_of_unused(&loaded.variables_used, printer);
     match args.output {
-        OutputFormat::Text => problems::show(&loaded, printer),
-        OutputFormat::Json => problems::print_json(&loaded, printer),
+        ProblemsFormat::Text => problems::show(&loaded, printer),
+        ProblemsFormat::Json => problems::print_json(&loaded, printer),
+        ProblemsFormat::Sarif => printer.data(&to_sarif(&loaded)),
     }
     printer.say(&summary(&loaded));
     let refused = loaded.has_errors() || (args.deny_warnings && !loaded.problems.is_empty());

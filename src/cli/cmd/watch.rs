@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
+use crate::cli::report_args::ReportArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::model::Clock;
 use crate::run::{Context, HubLife, NoTargets, Options, Waiting, reattach};
@@ -28,6 +29,8 @@ pub struct WatchArgs {
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     #[command(flatten)]
+    reports: ReportArgs,
+    #[command(flatten)]
     hub: HubArgs,
 }
 
@@ -36,13 +39,14 @@ pub struct WatchArgs {
 /// # Errors
 /// [`Failure`]: exit 2 for a hub that cannot be used. An unknown id is exit 2, too.
 pub async fn run(args: WatchArgs, printer: &Printer) -> Result<Exit, Failure> {
+    let files = args.reports.open()?;
     let client = args.hub.client(printer)?;
     let pace = pace_for(client.host_name());
     let no_targets = if args.require_targets { NoTargets::Fail } else { NoTargets::Warn };
     let waiting = args.wait_timeout.map_or(Waiting::UntilEnd, Waiting::AtMost);
     let options = Options { waiting, no_targets, hub: HubLife::Lasting };
     let clock = Clock::system();
-    let watched = Watched::new(args.output, &clock, printer);
+    let watched = Watched::new(args.output, files, &clock, printer);
     let context = Context::new(client, equipment(pace, options, &clock, watched.events.clone()));
     watched.until_done(async move |stop| exit_of_runs(&[reattach(&context, &args.id, &stop).await])).await
 }
