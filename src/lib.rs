@@ -13,7 +13,7 @@
 //! | 6 | [`report`] | run events and plans in, output out |
 //! | 5 | [`survey`] | asks a hub what a plan would do |
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
-//! | 3 | [`plan`], [`client`] | manifest → what will be sent · the service over REST |
+//! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
 //! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it |
 //! | 0 | [`model`] | the words of the domain |
@@ -35,6 +35,7 @@ pub mod auth;
 pub mod cli;
 pub mod client;
 pub mod device;
+pub mod guardrails;
 pub mod hub;
 pub mod local;
 pub mod manifest;

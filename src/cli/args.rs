@@ -4,10 +4,12 @@ use clap::{Parser, Subcommand};
 
 use super::cmd::apply::ApplyArgs;
 use super::cmd::cancel::CancelArgs;
+use super::cmd::completions::CompletionsArgs;
 use super::cmd::device::DeviceArgs;
 use super::cmd::hub::HubArgs;
 use super::cmd::init::InitArgs;
 use super::cmd::list::ListArgs;
+use super::cmd::man::ManArgs;
 use super::cmd::plan::PlanArgs;
 use super::cmd::query::QueryArgs;
 use super::cmd::report::ReportCommand;
@@ -84,6 +86,12 @@ pub enum Command {
     /// Simulate devices: one by its connection string, or a fleet of a hub
     #[command(after_help = help::device())]
     Device(Box<DeviceArgs>),
+    /// Print the script that completes iotjob in a shell
+    #[command(after_help = help::completions())]
+    Completions(CompletionsArgs),
+    /// Write the manual as man pages
+    #[command(after_help = help::man())]
+    Man(ManArgs),
     /// Run a local IoT hub until Ctrl-C
     #[command(after_help = help::hub())]
     Hub(Box<HubArgs>),

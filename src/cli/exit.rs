@@ -95,8 +95,8 @@ impl Exit {
             Self::Usage => "wrong usage, no hub named, or something named that is not there",
             Self::HubUnavailable => "the hub cannot be reached or keeps refusing",
             Self::DevicesFailed => "the run ended and some device did not succeed",
-            Self::Refused => "refused: the fleet has moved, or the hub will not cancel it any more",
-            Self::Changes => "`plan --detailed-exitcode`: applying would change something",
+            Self::Refused => "refused: a guardrail, a fleet that has moved, or the hub will not cancel it any more",
+            Self::Changes => "`plan --detailed-exitcode` or `--drift`: applying would change something",
             _ => self.meaning(),
         }
     }
@@ -121,10 +121,10 @@ impl Exit {
             Self::Stopped => "stopped on purpose: `apply` or `watch` found the run cancelled",
             Self::StillRunning => "gave up waiting; the job still runs on the hub, `iotjob watch` re-attaches",
             Self::Refused => {
-                "refused: the fleet has moved since the plan was saved, or the hub will not cancel what runs or has ended"
+                "refused: a guardrail forbids it, the fleet has moved since the plan was saved, or the hub will not cancel what runs or has ended"
             }
             Self::Changes => {
-                "`plan --detailed-exitcode`: applying would create a run, or twins no longer hold the patch of a run that has ended"
+                "`plan --detailed-exitcode`: applying would create a run, or twins no longer hold the patch of a run that has ended; `plan --drift`: twins do not hold a patch"
             }
             Self::Interrupted => "interrupted; says what still runs and how to re-attach",
         }

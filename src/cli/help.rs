@@ -39,7 +39,7 @@ pub fn validate() -> String {
             "iotjob validate jobs/ --output sarif > jobs.sarif",
         ),
     ];
-    below(&examples, &[], &[Exit::Success, Exit::Usage, Exit::InvalidManifest])
+    below(&examples, &[], &[Exit::Success, Exit::Usage, Exit::InvalidManifest, Exit::Refused])
 }
 
 /// Below `iotjob plan --help`.
@@ -48,7 +48,8 @@ pub fn plan() -> String {
     let examples = [
         ("What would happen, to which devices and for how long", "iotjob plan jobs/ --tier S1"),
         ("For the comment on a pull request", "iotjob plan jobs/ --output markdown > plan.md"),
-        ("Is the fleet still as the jobs left it? Exit 10 when not", "iotjob plan jobs/ --detailed-exitcode"),
+        ("Would applying change anything? Exit 10 when so", "iotjob plan jobs/ --detailed-exitcode"),
+        ("Do twins still hold what the jobs gave them? Exit 10 when not", "iotjob plan jobs/ --drift"),
         (
             "Plan now, apply exactly that later",
             "iotjob plan jobs/ --out plan.json && iotjob apply --plan plan.json --tolerance 1%",
@@ -146,6 +147,25 @@ pub fn report() -> String {
         ],
     );
     format!("It ends as the runs did: with 1 when the end of one is missing.\n\n{text}")
+}
+
+/// Below `iotjob completions --help`.
+#[must_use]
+pub fn completions() -> String {
+    let examples = [
+        ("bash, for this user", "iotjob completions bash > ~/.local/share/bash-completion/completions/iotjob"),
+        ("zsh, in a folder of $fpath", "iotjob completions zsh > ~/.zfunc/_iotjob"),
+        ("fish", "iotjob completions fish > ~/.config/fish/completions/iotjob.fish"),
+        ("PowerShell, in the profile", "iotjob completions powershell | Out-String | Invoke-Expression"),
+    ];
+    below(&examples, &[], &[Exit::Success, Exit::Usage])
+}
+
+/// Below `iotjob man --help`.
+#[must_use]
+pub fn man() -> String {
+    let examples = [("Install them for this user", "iotjob man ~/.local/share/man/man1 && man iotjob-apply")];
+    below(&examples, &[], &[Exit::Success, Exit::Usage])
 }
 
 /// Below `iotjob list --help`.

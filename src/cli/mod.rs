@@ -12,6 +12,7 @@ pub mod cmd;
 pub mod exit;
 pub mod failure;
 pub mod global_args;
+pub mod guarded;
 pub mod help;
 mod hub_env;
 pub mod hub_target;
@@ -95,6 +96,8 @@ async fn dispatch(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Validate(args) => cmd::validate::run(&args, printer),
         Command::Schema(args) => Ok(cmd::schema::run(&args, printer)),
         Command::Init(args) => cmd::init::run(&args, printer),
+        Command::Completions(args) => Ok(cmd::completions::run(&args, printer)),
+        Command::Man(args) => cmd::man::run(&args, printer),
         Command::Plan(args) => cmd::plan::run(*args, printer).await,
         Command::Apply(args) => cmd::apply::run(*args, printer).await,
         Command::Watch(args) => cmd::watch::run(*args, printer).await,

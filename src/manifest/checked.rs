@@ -218,6 +218,13 @@ impl Manifest {
         Place { file: Arc::clone(&self.source.file), span: span.clone() }
     }
 
+    /// Where a member is written, or the nearest one above it that the file has.
+    #[must_use]
+    pub fn place_of(&self, path: &[&str]) -> Place {
+        let span = super::document::span_of(&self.source, path).unwrap_or_else(|| self.source.name_span.clone());
+        Place { file: Arc::clone(&self.source.file), span }
+    }
+
     /// Where the start time is written, for a problem that only the clock shows.
     #[must_use]
     pub fn start_place(&self) -> Place {

@@ -96,3 +96,19 @@ fn manifest(parts: Parts, source: SourceRef) -> Manifest {
     let Parts { name, description, target, action, start, timeout_s, after, success, revision } = parts;
     Manifest { name, description, target, action, start, timeout_s, after, success, revision, source }
 }
+
+/// The bytes of a member of a manifest, or of the nearest one above it that the file has.
+pub(super) fn span_of(source: &SourceRef, path: &[&str]) -> Option<Range<usize>> {
+    let stream = yaml::read(source.file.text());
+    let index = stream.documents.iter().position(|document| document.number == source.document)?;
+    let document = &stream.documents[index].value;
+    let mut node = document;
+    let mut known = Vec::new();
+    for key in path {
+        let Some(member) = node.get(key) else { break };
+        known.push(Step::from(*key));
+        node = member;
+    }
+    let at = if node.is_object() || node.is_array() { At::Key(known) } else { At::Value(known) };
+    Some(Places::new(source.file.text(), &stream.documents).span(index, &at))
+}

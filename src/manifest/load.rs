@@ -76,20 +76,25 @@ impl Loaded {
         self.add_in_order(refused);
     }
 
-    /// Refuses every `after` that leads nowhere or in a circle.
-    fn refuse_impossible_order(&mut self) {
+    /// Refuses every `after` that leads nowhere or in a circle, and forgets those that were applied before.
+    fn refuse_impossible_order(&mut self, applied_before: &BTreeSet<String>) {
         // The name that is missing may be that of a manifest with problems of its own.
         if self.has_errors() {
             return;
         }
-        let problems = order::problems(&self.manifests);
+        let problems = order::problems(&self.manifests, applied_before);
+        let here: HashSet<String> = self.manifests.iter().map(|manifest| manifest.name.to_string()).collect();
+        for manifest in &mut self.manifests {
+            manifest.after.retain(|name| here.contains(name.as_str()));
+        }
         if !problems.is_empty() {
             self.manifests.clear();
         }
         self.add_in_order(problems);
     }
 
-    fn add_in_order(&mut self, problems: Vec<Problem>) {
+    /// Adds problems that others have found, each behind those of its file that come before it.
+    pub fn add_in_order(&mut self, problems: Vec<Problem>) {
         if problems.is_empty() {
             return;
         }
@@ -110,6 +115,19 @@ impl Loaded {
 ///
 /// When a path names nothing that can be read. What is wrong inside a file is a [`Problem`], not an error.
 pub fn load(paths: &[PathBuf], stdin: impl Read, variables: &Variables) -> Result<Loaded, LoadError> {
+    load_after(paths, stdin, variables, &BTreeSet::new())
+}
+
+/// The same, where `after` may also name manifests that were `applied_before`: nobody waits for those.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_after(
+    paths: &[PathBuf],
+    stdin: impl Read,
+    variables: &Variables,
+    applied_before: &BTreeSet<String>,
+) -> Result<Loaded, LoadError> {
     if paths.is_empty() {
         return Err(LoadError::NoPath);
     }
@@ -142,7 +160,7 @@ pub fn load(paths: &[PathBuf], stdin: impl Read, variables: &Variables) -> Resul
         }
     }
     loaded.refuse_taken_names();
-    loaded.refuse_impossible_order();
+    loaded.refuse_impossible_order(applied_before);
     Ok(loaded)
 }
 
@@ -159,7 +177,7 @@ pub fn parse_text_with(name: &str, text: &str, variables: &Variables) -> Loaded 
     let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     add_bytes(&mut loaded, name, stem.as_deref(), text.as_bytes().to_vec(), variables);
     loaded.refuse_taken_names();
-    loaded.refuse_impossible_order();
+    loaded.refuse_impossible_order(&BTreeSet::new());
     loaded
 }
 

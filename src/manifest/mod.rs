@@ -36,7 +36,7 @@ mod tests;
 
 pub use checked::{Action, InvalidRunName, Manifest, RunName, SourceRef, Start, Target, devices_condition};
 pub use files::LoadError;
-pub use load::{Loaded, load, parse_text, parse_text_with};
+pub use load::{Loaded, load, load_after, parse_text, parse_text_with};
 pub use order::OrderProblem;
 pub use problem::{Place, Problem, Severity, SourceFile};
 pub use rule::ProblemKind;

@@ -1,6 +1,6 @@
 //! `after` across the manifests of one command: every name is there, and nobody waits in a circle.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use miette::Diagnostic;
 
@@ -39,13 +39,13 @@ impl From<OrderProblem> for ProblemKind {
     }
 }
 
-/// Names in `after` that are not there, and circles: one problem for each.
-pub(super) fn problems(manifests: &[Manifest]) -> Vec<Problem> {
+/// Names in `after` that neither are there nor were applied before, and circles: one problem for each.
+pub(super) fn problems(manifests: &[Manifest], applied_before: &BTreeSet<String>) -> Vec<Problem> {
     let by_name: HashMap<&RunName, &Manifest> = manifests.iter().map(|manifest| (&manifest.name, manifest)).collect();
     let mut problems = Vec::new();
     for manifest in manifests {
         for (index, name) in manifest.after.iter().enumerate() {
-            if !by_name.contains_key(name) {
+            if !by_name.contains_key(name) && !applied_before.contains(name.as_str()) {
                 let problem = OrderProblem::Unknown { name: name.to_string(), help: help_for(name, manifests) };
                 problems.push(Problem::new(manifest.after_place(index), problem.into()));
             }
@@ -61,7 +61,7 @@ pub(super) fn problems(manifests: &[Manifest]) -> Vec<Problem> {
 fn help_for(name: &RunName, manifests: &[Manifest]) -> String {
     match nearest(name.as_str(), manifests.iter().map(|manifest| manifest.name.as_str())) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => "name a manifest that the same command reads, by its `name` or its file's".to_owned(),
+        None => "name a manifest that the same command reads, or one under --applied-before".to_owned(),
     }
 }
 

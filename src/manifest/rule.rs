@@ -525,6 +525,16 @@ pub enum ProblemKind {
     #[diagnostic(transparent)]
     Order(OrderProblem),
 
+    /// What a guardrail forbids: found by whoever has read them.
+    #[error("{what} is forbidden by {by}")]
+    #[diagnostic(code(iotjob::manifest::forbidden), help("leave it out, or have the guardrail changed"))]
+    Forbidden {
+        /// What.
+        what: String,
+        /// Where that is said.
+        by: String,
+    },
+
     // Time: found by whoever has a clock
     /// The start is further ahead than the hub takes.
     #[error("the job would start {hours} hours from now; the hub takes at most {JOB_START_AHEAD_H_MAX}")]

@@ -178,11 +178,17 @@ impl RunOutlook {
         self.standing == Standing::New
     }
 
+    /// Whether twins do not hold its patch, and nobody is about to change that.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        let is_under_way = matches!(self.standing, Standing::UnderWay { .. });
+        !is_under_way && self.changes.as_ref().is_some_and(|changes| changes.changed + changes.refused > 0)
+    }
+
     /// Whether it has patched twins that no longer hold the patch.
     #[must_use]
     pub fn has_drifted(&self) -> bool {
-        let is_over = matches!(self.standing, Standing::Ended { .. });
-        is_over && self.changes.as_ref().is_some_and(|changes| changes.changed + changes.refused > 0)
+        matches!(self.standing, Standing::Ended { .. }) && self.differs()
     }
 }
 

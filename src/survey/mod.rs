@@ -30,6 +30,14 @@ pub struct Scope {
     pub sample: Option<u64>,
 }
 
+impl Scope {
+    /// For who only counts.
+    #[must_use]
+    pub const fn counting() -> Self {
+        Self { source: Source::Index, names: Names::Some, sample: None }
+    }
+}
+
 /// Whether a plan wants every target by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {

@@ -57,6 +57,12 @@ impl SourceOfRows {
         (self.identity == "deviceId" && fits(&text)).then_some(text)
     }
 
+    /// The rows with nothing but who they are; whole rows when saying so would make the text too long.
+    pub(super) fn identities(&self) -> String {
+        let text = format!("SELECT {} {}", self.identity, self.from);
+        if fits(&text) { text } else { format!("SELECT * {}", self.from) }
+    }
+
     /// The rows with the sections that `action` compares; whole rows when naming them would make the text too long.
     pub(super) fn rows(&self, action: &Action) -> String {
         let sections = match action {

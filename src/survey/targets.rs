@@ -111,6 +111,43 @@ impl Survey<'_> {
     }
 }
 
+impl Survey<'_> {
+    /// How many targets a run has; listed ids all count.
+    ///
+    /// # Errors
+    /// [`ClientError`] of the first question that was not answered.
+    pub async fn count_targets(&self, target: &Target) -> Result<u64, ClientError> {
+        if let Target::Devices(ids) = target {
+            return Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX));
+        }
+        let sources = sources(target);
+        if let Some(counted) = self.count(&sources).await? {
+            return Ok(counted.count);
+        }
+        let mut count = 0;
+        for source in &sources {
+            let mut pages = self.client.query_pages(&source.identities(), PAGE_ITEMS_MAX);
+            while pages.has_more() {
+                self.take_query().await;
+                let rows = pages.next_page().await?.map_or(0, |page| page.rows.len());
+                count += u64::try_from(rows).unwrap_or(u64::MAX);
+            }
+        }
+        Ok(count)
+    }
+
+    /// How many devices the hub has.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the question was not answered.
+    pub async fn count_hub(&self) -> Result<u64, ClientError> {
+        self.take_query().await;
+        let page = self.client.query_pages("SELECT COUNT() AS n FROM devices", 1).next_page().await?;
+        let row = page.and_then(|page| page.rows.into_iter().next());
+        Ok(row.and_then(|row| row.get("n").and_then(Value::as_u64)).unwrap_or(0))
+    }
+}
+
 impl Reading<'_, '_> {
     /// A method touches nothing that could be compared: who is offline is all there is to see, and a page tells.
     async fn name_some_offline(&mut self, sources: &[SourceOfRows], offline: u64) -> Result<(), ClientError> {

@@ -3,7 +3,7 @@
 use crate::support::env::TestEnv;
 
 /// Rows of a terminal that shows the first page without scrolling.
-const SCREEN_ROWS: usize = 44;
+const SCREEN_ROWS: usize = 46;
 
 fn help(env: &TestEnv, command: &[&str]) -> String {
     let shown = env.run([command, &["--help"]].concat());

@@ -4,9 +4,11 @@
 #![cfg(unix)]
 
 mod both_sides;
+mod completions;
 mod conformance;
 mod entra;
 mod fuzz_smoke;
+mod guardrails;
 mod help;
 mod hub_command;
 mod hub_credentials;
@@ -15,6 +17,7 @@ mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;
 mod main_job;
+mod pipeline;
 mod plans;
 mod python_pair;
 mod python_sdk;

@@ -111,7 +111,13 @@ fn a_run_is_new_then_over_and_twins_that_differ_again_are_changes() {
     let after = plan(&[]);
     assert_eq!(after.code, 0, "{}", after.stdout);
     assert!(after.stdout.contains("ended, completed with 2 succeeded"), "{}", after.stdout);
+    let drift = || fleet.run(&["plan", "tag.yaml", "lock.yaml", "--drift"]);
+    fleet.env.write("lock.yaml", LOCK);
+    let quiet = drift();
+    assert_eq!(quiet.code, 0, "a method that never ran is no drift: {}", quiet.stdout);
+    assert!(quiet.stderr.contains("1 of 2 manifests call methods"), "{}", quiet.stderr);
     fleet.patch("door-2", &json!({"tags": {"wave": 9}}));
+    assert_eq!(drift().code, 10);
     let drifted = plan(&[]);
     assert_eq!(drifted.code, 10, "{}", drifted.stdout);
     assert!(drifted.stdout.contains("--rerun") && drifted.stdout.contains("~ tags.wave: 9 → 2"), "{}", drifted.stdout);

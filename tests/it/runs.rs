@@ -133,3 +133,16 @@ fn variables_come_from_flags_then_files_then_the_environment() {
     assert_eq!(apply(&["--var-file", "gone.yaml"]).code, 2);
     assert_eq!(apply(&["--var", "A:=["]).code, 2);
 }
+
+#[test]
+fn a_manifest_may_come_after_one_that_was_applied_before() {
+    let env = TestEnv::new();
+    env.write("jobs/first.yaml", PATCH);
+    env.write("jobs/second.yaml", &format!("after: [first]\n{PATCH}"));
+    let alone = env.run(["apply", "jobs/second.yaml", "--local"]);
+    assert_eq!(alone.code, 3, "{}", alone.stderr);
+    assert!(alone.stderr.contains("--applied-before"), "{}", alone.stderr);
+    let behind = env.run(["apply", "jobs/second.yaml", "--applied-before", "jobs", "--local", "--output", "json"]);
+    assert_eq!(behind.code, 0, "{}", behind.stderr);
+    assert_eq!((events(&behind.stdout, "runEnded").len(), events(&behind.stdout, "waitingForRuns").len()), (1, 0));
+}

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["query", "auth", "tls", "mqtt"],
     &["manifest"],
-    &["plan", "client"],
+    &["plan", "client", "guardrails"],
     &["run", "device", "hub"],
     &["survey"],
     &["report"],

@@ -162,6 +162,7 @@ fn no_rule_is_without_a_case() {
         "start_too_far",
         "start_past",
         "schema",
+        "forbidden",
         "variable_file",
         "variable_name",
     ];

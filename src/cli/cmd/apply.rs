@@ -1,5 +1,6 @@
 //! `iotjob apply PATH...`: makes the hub do what the manifests say, once, and tells how every device took it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::cli::cmd::plan::{Asked, LookArgs, PlanFormat, located};
 use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::guarded::{GuardArgs, refuse_forbidden, refuse_too_many};
 use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::local_hub::LocalArgs;
 use crate::cli::output::OutputFormat;
@@ -53,8 +55,13 @@ pub struct ApplyArgs {
     /// Exit 3 on warnings, too, and send nothing
     #[arg(long)]
     deny_warnings: bool,
+    /// Manifests that `after` may name and that are left alone, since they were applied before
+    #[arg(long, value_name = "PATH", conflicts_with = "plan")]
+    applied_before: Vec<PathBuf>,
     #[command(flatten)]
     variables: VarArgs,
+    #[command(flatten)]
+    guard: GuardArgs,
     /// Leave as soon as the hub has the job
     #[arg(long, conflicts_with_all = ["wait_timeout", "local"])]
     no_wait: bool,
@@ -80,12 +87,16 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let saved = args.plan.as_deref().map(|path| saved_plan::read(path).map(|plan| (plan, path))).transpose()?;
     let manifests = match &saved {
         Some((plan, path)) => saved_plan::manifests(plan, path, printer)?,
-        None => valid_manifests(&args.paths, &args.variables, deny(args.deny_warnings), printer)?,
+        None => {
+            valid_manifests(&args.paths, (&args.variables, &args.applied_before), deny(args.deny_warnings), printer)?
+        }
     };
     let Some(manifests) = manifests else {
         return Ok(Exit::InvalidManifest);
     };
     args.refuse_to_leave_early(&manifests)?;
+    let guardrails = args.guard.guardrails()?;
+    refuse_forbidden(&guardrails, &manifests, None, printer)?;
     let files = args.reports.open()?;
     if args.local.local {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
@@ -100,6 +111,9 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     }
     let client = args.hub.client(printer)?;
     let pace = pace_for(client.host_name());
+    refuse_forbidden(&guardrails, &manifests, Some(client.host_name()), printer)?;
+    let rerun = if args.rerun { Rerun::Yes } else { Rerun::No };
+    refuse_too_many(&guardrails, &client, &manifests, (pace, rerun)).await?;
     if args.dry_run {
         return args.show(&client, &manifests, pace, printer).await;
     }
@@ -174,12 +188,23 @@ fn deny(deny_warnings: bool) -> Warnings {
 /// Exit 2 when a path names nothing that can be read.
 pub fn valid_manifests(
     paths: &[PathBuf],
-    var_args: &VarArgs,
+    (var_args, applied_before): (&VarArgs, &[PathBuf]),
     warnings: Warnings,
     printer: &Printer,
 ) -> Result<Option<Vec<Manifest>>, Failure> {
     let variables = var_args.variables(printer)?;
-    let loaded = manifest::load(paths, io::stdin().lock(), &variables).map_err(|error| unreadable(&error))?;
+    let applied = match applied_before {
+        [] => BTreeSet::new(),
+        // What is wrong with those is the business of whoever applies them.
+        paths => manifest::load(paths, io::empty(), &variables)
+            .map_err(|error| unreadable(&error))?
+            .manifests
+            .iter()
+            .map(|manifest| manifest.name.to_string())
+            .collect(),
+    };
+    let loaded =
+        manifest::load_after(paths, io::stdin().lock(), &variables, &applied).map_err(|error| unreadable(&error))?;
     var_args.warn_of_unused(&loaded.variables_used, printer);
     problems::show(&loaded, printer);
     let refused = loaded.has_errors() || (warnings == Warnings::Deny && !loaded.problems.is_empty());

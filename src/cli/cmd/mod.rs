@@ -2,10 +2,12 @@
 
 pub mod apply;
 pub mod cancel;
+pub mod completions;
 pub mod device;
 pub mod hub;
 pub mod init;
 pub mod list;
+pub mod man;
 pub mod plan;
 pub mod query;
 pub mod report;

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use crate::cli::cmd::apply::{Warnings, pace_for, refused_starts, valid_manifests};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::guarded::{GuardArgs, refuse_forbidden, refuse_too_many};
 use crate::cli::hub_target::{HubArgs, failure};
 use crate::cli::json_line::to_json_line;
 use crate::cli::local_hub::LocalArgs;
@@ -16,10 +17,12 @@ use crate::cli::problems;
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::exit_of;
 use crate::client::HubClient;
-use crate::manifest::{Loaded, Manifest};
+use crate::manifest::{Action, Loaded, Manifest};
 use crate::model::Clock;
 use crate::model::tier::{Edition, Tier};
-use crate::plan::{self, Change, DeviceOutlook, Outlook, SAVED_VERSION, SavedPlan, SavedRun, Source, digest};
+use crate::plan::{
+    self, Change, DeviceOutlook, Outlook, RunOutlook, SAVED_VERSION, SavedPlan, SavedRun, Source, digest,
+};
 use crate::report::{Paint, plan_lines, plan_markdown};
 use crate::run::{
     Budget, Context, Equipment, HubLife, Located, NoTargets, Options, Pace, Rerun, Waiting, event_channel, locate,
@@ -35,11 +38,20 @@ pub struct PlanArgs {
     /// Exit 10 when applying would create a run, or twins no longer hold the patch of a run that has ended
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Look at twin patches only, and exit 10 when a twin does not hold its patch; runs that are new or forgotten do
+    /// not count. For a check at night
+    #[arg(long, conflicts_with_all = ["detailed_exitcode", "out"])]
+    drift: bool,
     /// Exit 3 on warnings of the manifests, too
     #[arg(long)]
     deny_warnings: bool,
+    /// Manifests that `after` may name and that are left alone, since they were applied before
+    #[arg(long, value_name = "PATH")]
+    applied_before: Vec<PathBuf>,
     #[command(flatten)]
     variables: VarArgs,
+    #[command(flatten)]
+    guard: GuardArgs,
     #[command(flatten)]
     look: LookArgs,
     /// Save the plan to a file that `apply --plan` takes
@@ -88,9 +100,13 @@ pub enum PlanFormat {
 /// [`Failure`]: exit 2 for a path or a hub that cannot be used. Invalid manifests are shown, exit 3.
 pub async fn run(args: PlanArgs, printer: &Printer) -> Result<Exit, Failure> {
     let warnings = if args.deny_warnings { Warnings::Deny } else { Warnings::Show };
-    let Some(manifests) = valid_manifests(&args.paths, &args.variables, warnings, printer)? else {
+    let Some(manifests) = valid_manifests(&args.paths, (&args.variables, &args.applied_before), warnings, printer)?
+    else {
         return Ok(Exit::InvalidManifest);
     };
+    let guardrails = args.guard.guardrails()?;
+    refuse_forbidden(&guardrails, &manifests, None, printer)?;
+    let manifests = if args.drift { twin_patches(manifests, printer) } else { manifests };
     let asked = Asked { look: &args.look, rerun: Rerun::No, output: args.output, out: args.out.as_deref() };
     let outlook = if args.local.local {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
@@ -100,13 +116,29 @@ pub async fn run(args: PlanArgs, printer: &Printer) -> Result<Exit, Failure> {
     } else {
         let client = args.hub.client(printer)?;
         let pace = pace_for(client.host_name());
-        asked.show(&client, &manifests, pace, printer).await?
+        refuse_forbidden(&guardrails, &manifests, Some(client.host_name()), printer)?;
+        let outlook = asked.show(&client, &manifests, pace, printer).await?;
+        // After the plan, which shows what there is too much of.
+        refuse_too_many(&guardrails, &client, &manifests, (pace, Rerun::No)).await?;
+        outlook
     };
     Ok(match outlook {
         None => Exit::InvalidManifest,
         Some(outlook) if args.detailed_exitcode && outlook.asks_for_changes() => Exit::Changes,
+        Some(outlook) if args.drift && outlook.runs.iter().any(RunOutlook::differs) => Exit::Changes,
         Some(_) => Exit::Success,
     })
+}
+
+/// The manifests that say what twins hold; a method leaves nothing behind that could be looked at.
+fn twin_patches(manifests: Vec<Manifest>, printer: &Printer) -> Vec<Manifest> {
+    let count = manifests.len();
+    let twins: Vec<Manifest> =
+        manifests.into_iter().filter(|manifest| matches!(manifest.action, Action::Twin { .. })).collect();
+    if twins.len() < count {
+        printer.say(&format!("{} of {count} manifests call methods and are not looked at", count - twins.len()));
+    }
+    twins
 }
 
 /// What a plan was asked for.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::guarded::GuardArgs;
 use crate::cli::output::ProblemsFormat;
 use crate::cli::printer::Printer;
 use crate::cli::problems::{self, counted};
@@ -24,6 +25,9 @@ pub struct ValidateArgs {
     /// Where variables get their values.
     #[command(flatten)]
     pub variables: VarArgs,
+    /// Where guardrails come from.
+    #[command(flatten)]
+    pub guard: GuardArgs,
     /// How problems are written: text on stderr; one JSON object a line, or one SARIF log, on stdout
     #[arg(short, long, value_enum, default_value_t = ProblemsFormat::Text, value_name = "text|json|sarif", hide_possible_values = true)]
     pub output: ProblemsFormat,
@@ -32,19 +36,28 @@ pub struct ValidateArgs {
 /// Checks everything under the paths and reports all of it at once.
 ///
 /// # Errors
-/// Exit 2 when a path names nothing that can be read.
+/// Exit 2 when a path names nothing that can be read, or the guardrails cannot be used.
 pub fn run(args: &ValidateArgs, printer: &Printer) -> Result<Exit, Failure> {
     let variables = args.variables.variables(printer)?;
-    let loaded = manifest::load(&args.paths, io::stdin().lock(), &variables).map_err(|error| unreadable(&error))?;
+    let guardrails = args.guard.guardrails()?;
+    let mut loaded = manifest::load(&args.paths, io::stdin().lock(), &variables).map_err(|error| unreadable(&error))?;
     args.variables.warn_of_unused(&loaded.variables_used, printer);
+    let is_invalid = loaded.has_errors() || (args.deny_warnings && !loaded.problems.is_empty());
+    let forbidden: Vec<_> =
+        loaded.manifests.iter().flat_map(|manifest| guardrails.violations(manifest, None)).collect();
+    let is_forbidden = !forbidden.is_empty();
+    loaded.add_in_order(forbidden);
     match args.output {
         ProblemsFormat::Text => problems::show(&loaded, printer),
         ProblemsFormat::Json => problems::print_json(&loaded, printer),
         ProblemsFormat::Sarif => printer.data(&to_sarif(&loaded)),
     }
     printer.say(&summary(&loaded));
-    let refused = loaded.has_errors() || (args.deny_warnings && !loaded.problems.is_empty());
-    Ok(if refused { Exit::InvalidManifest } else { Exit::Success })
+    Ok(match (is_invalid, is_forbidden) {
+        (true, _) => Exit::InvalidManifest,
+        (false, true) => Exit::Refused,
+        (false, false) => Exit::Success,
+    })
 }
 
 /// The failure for a path that names nothing readable, exit 2.

@@ -1,4 +1,4 @@
-//! Microsoft's own Python packages, in a virtual environment of the tests', and the port that they dial.
+//! Python packages of others, in virtual environments of the tests', and the port that Microsoft's dial.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,20 @@ pub(crate) fn port_8883() -> File {
     lock
 }
 
-/// A virtual environment with the packages of `requirements.txt`, made once and kept in the target folder.
+/// A Python with Microsoft's packages.
 pub(crate) fn python() -> PathBuf {
-    let requirements = checkout().join("tests/it/python/requirements.txt");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-sdks");
+    environment("requirements.txt", "python-sdks")
+}
+
+/// A Python with what checks the files that pipelines read.
+pub(crate) fn tools() -> PathBuf {
+    environment("tools.txt", "python-tools")
+}
+
+/// A virtual environment with the packages of a list, made once and kept in the target folder.
+fn environment(requirements: &str, name: &str) -> PathBuf {
+    let requirements = checkout().join("tests/it/python").join(requirements);
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&home).expect("the folder of the virtual environment");
     let lock = File::create(home.join("lock")).expect("the lock file");
     lock.lock().expect("the lock");
