@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use iotjob::auth::parse_service;
-use iotjob::client::{HubClient, HubClientConfig, Patience};
+use iotjob::client::{HubAccess, HubClient, HubClientConfig, Patience};
 use iotjob::hub::registry::{Authentication, Identity};
 use iotjob::hub::store::{DeviceCounts, Store};
 use iotjob::model::limits::STORE_CACHE_BYTES_MAX;
@@ -248,8 +248,8 @@ fn client(ready_file: &Path) -> HubClient {
     let connection = parse_service(ready["connectionStrings"]["iothubowner"].as_str().unwrap()).unwrap().value;
     let trust = TrustAnchors::Pem(fs::read(ready["caFile"].as_str().unwrap()).unwrap());
     let patience = Patience { request: Duration::from_secs(600), ..Patience::standard() };
-    let config =
-        HubClientConfig { connection, trust, clock: Clock::system(), rng: Rng::seeded(1), patience, notify: None };
+    let access = HubAccess::Policy(connection);
+    let config = HubClientConfig { access, trust, clock: Clock::system(), rng: Rng::seeded(1), patience, notify: None };
     HubClient::new(config).unwrap()
 }
 

@@ -12,6 +12,7 @@ use crate::client::HubClient;
 use crate::guardrails::{Guardrails, MaxDevices};
 use crate::manifest::{Loaded, Manifest};
 use crate::model::Clock;
+use crate::plan;
 use crate::run::{Budget, Found, Pace, Rerun};
 use crate::survey::Survey;
 
@@ -74,7 +75,8 @@ pub async fn refuse_too_many(
         return Ok(());
     }
     let clock = Clock::system();
-    let located = located(client, manifests, (pace, rerun), &clock).await?;
+    let steps = manifests.iter().map(plan::build).collect();
+    let located = located(client, steps, (pace, rerun), &clock).await?;
     let survey = Survey::new(client, Budget::new(pace.queries, clock.clone()), clock, crate::survey::Scope::counting());
     let is_share = |limit: &MaxDevices| matches!(limit, MaxDevices::Percent(_));
     let hub_devices = match limits.iter().any(is_share) {

@@ -1,7 +1,7 @@
 //! What stands below a command's flags: examples, variables, exit codes. The exit codes' table is at `iotjob --help`.
 
 use super::exit::Exit;
-use super::hub_target::{CA_FILE_VARIABLE, CONNECTION_STRING_VARIABLE};
+use super::hub_target::{CA_FILE_VARIABLE, CONNECTION_STRING_VARIABLE, HOST_VARIABLE};
 
 /// What a command line looks like, and what it is for.
 type Example = (&'static str, &'static str);
@@ -10,6 +10,7 @@ type Example = (&'static str, &'static str);
 type Variable = (&'static str, &'static str);
 
 const HUB: Variable = (CONNECTION_STRING_VARIABLE, "the hub's service connection string, or @FILE");
+const HOST: Variable = (HOST_VARIABLE, "the hub's host name, to sign in with Entra ID: docs/access.md");
 const CA: Variable = (CA_FILE_VARIABLE, "a file of PEM certificates to trust besides the machine's own");
 const DEVICE: Variable = ("IOTHUB_DEVICE_CONNECTION_STRING", "the device's connection string, or @FILE");
 const LOG: Variable = ("IOTJOB_LOG", "what to log, such as iotjob::hub=debug; it wins over -v and -q");
@@ -57,8 +58,16 @@ pub fn plan() -> String {
     ];
     below(
         &examples,
-        &[HUB, CA, LOG],
-        &[Exit::Success, Exit::Usage, Exit::InvalidManifest, Exit::NotPermitted, Exit::HubUnavailable, Exit::Changes],
+        &[HUB, HOST, CA, LOG],
+        &[
+            Exit::Success,
+            Exit::Usage,
+            Exit::InvalidManifest,
+            Exit::NotPermitted,
+            Exit::HubUnavailable,
+            Exit::Refused,
+            Exit::Changes,
+        ],
     )
 }
 
@@ -82,7 +91,7 @@ pub fn apply() -> String {
     ];
     below(
         &examples,
-        &[HUB, CA, LOG],
+        &[HUB, HOST, CA, LOG],
         &[
             Exit::Success,
             Exit::Usage,
@@ -107,7 +116,7 @@ pub fn watch() -> String {
     ];
     below(
         &examples,
-        &[HUB, CA, LOG],
+        &[HUB, HOST, CA, LOG],
         &[
             Exit::Success,
             Exit::Usage,
@@ -175,14 +184,14 @@ pub fn list() -> String {
         ("What runs now", "iotjob list --status running"),
         ("The ids of all method jobs", "iotjob list --type scheduleDeviceMethod --output json | jq -r .jobId"),
     ];
-    below(&examples, &[HUB, CA, LOG], ASKING)
+    below(&examples, &[HUB, HOST, CA, LOG], ASKING)
 }
 
 /// Below `iotjob status --help`.
 #[must_use]
 pub fn status() -> String {
     let examples = [("One job, with its counts", "iotjob status lock-doors-05287e6d8d03")];
-    below(&examples, &[HUB, CA, LOG], ASKING)
+    below(&examples, &[HUB, HOST, CA, LOG], ASKING)
 }
 
 /// Below `iotjob results --help`.
@@ -195,7 +204,7 @@ pub fn results() -> String {
             "iotjob results lock-doors-05287e6d8d03 --output json | jq .outcome.deviceMethodResponse",
         ),
     ];
-    below(&examples, &[HUB, CA, LOG], ASKING)
+    below(&examples, &[HUB, HOST, CA, LOG], ASKING)
 }
 
 /// Below `iotjob cancel --help`.
@@ -203,7 +212,7 @@ pub fn results() -> String {
 pub fn cancel() -> String {
     let examples = [("A job that waits for its start", "iotjob cancel reboot-second-wave-72bb88851522")];
     let exits = [ASKING, &[Exit::Refused]].concat();
-    below(&examples, &[HUB, CA, LOG], &exits)
+    below(&examples, &[HUB, HOST, CA, LOG], &exits)
 }
 
 /// Below `iotjob query --help`.
@@ -217,7 +226,7 @@ pub fn query() -> String {
         ("Whole twins, for a program", "iotjob query \"SELECT * FROM devices\" --output json"),
         ("What jobs did to a device", "iotjob query \"SELECT * FROM devices.jobs WHERE deviceId = 'front-door'\""),
     ];
-    below(&examples, &[HUB, CA, LOG], ASKING)
+    below(&examples, &[HUB, HOST, CA, LOG], ASKING)
 }
 
 /// Below `iotjob schema --help`.

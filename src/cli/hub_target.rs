@@ -8,9 +8,10 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::printer::Printer;
 use super::secret_arg::SecretArg;
-use crate::auth::{ServiceConnectionString, parse_service};
+use crate::auth::{HubHost, ServiceConnectionString, parse_service};
 use crate::client::{
-    ClientError, ErrorClass, ErrorKind, HubClient, HubClientConfig, Notify, Patience, Unreached, Waiting,
+    ClientError, EntraSignIn, ErrorClass, ErrorKind, HubAccess, HubClient, HubClientConfig, Notify, Patience, SignIn,
+    Unreached, Waiting,
 };
 use crate::model::{Clock, JobId, Rng};
 use crate::tls::TrustAnchors;
@@ -19,6 +20,8 @@ use crate::tls::TrustAnchors;
 pub const CONNECTION_STRING_VARIABLE: &str = "IOTHUB_CONNECTION_STRING";
 /// Environment variable with a hub's host name, for Entra ID.
 pub const HOST_VARIABLE: &str = "IOTHUB_HOST";
+/// Environment variable that says how to sign in with Entra ID, as Azure's SDKs know it.
+const SIGN_IN_VARIABLE: &str = "AZURE_TOKEN_CREDENTIALS";
 /// Environment variable with a file of PEM certificates to trust.
 pub const CA_FILE_VARIABLE: &str = "SSL_CERT_FILE";
 
@@ -34,9 +37,14 @@ pub struct HubArgs {
     /// arguments: better set IOTHUB_CONNECTION_STRING
     #[arg(long, value_name = "STRING")]
     hub_connection_string: Option<SecretArg>,
-    /// Host name of the hub, with Entra ID [env: IOTHUB_HOST]
-    #[arg(long, value_name = "HOST", hide = true, conflicts_with = "hub_connection_string")]
-    hub_host: Option<String>,
+    /// Host name of the hub, to sign in with Entra ID instead of a key [env: IOTHUB_HOST]
+    #[arg(long, value_name = "HOST", conflicts_with = "hub_connection_string")]
+    hub_host: Option<HubHost>,
+    /// How to sign in with Entra ID: environment (client secret), workload-identity, github-actions, azure-pipelines,
+    /// managed-identity or azure-cli [env: AZURE_TOKEN_CREDENTIALS] [default: what the environment is set up for, else
+    /// the machine's identity, else azure-cli]
+    #[arg(long, value_name = "WAY", conflicts_with = "hub_connection_string")]
+    entra_sign_in: Option<SignIn>,
     /// File of PEM certificates to trust besides the machine's own [env: SSL_CERT_FILE]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -107,34 +115,61 @@ impl HubArgs {
         patience
     }
 
-    /// The hub's connection string, from flag or environment.
+    /// Which hub, and how to prove who asks, from flag or environment.
     ///
     /// # Errors
-    /// Exit 2 when no hub is named, or its string cannot be read.
-    pub fn connection(&self, printer: &Printer) -> Result<ServiceConnectionString, Failure> {
+    /// Exit 2 when no hub is named, or what names it cannot be read.
+    fn access(&self, printer: &Printer) -> Result<HubAccess, Failure> {
         let from_environment = || variable(CONNECTION_STRING_VARIABLE).and_then(|text| text.parse::<SecretArg>().ok());
-        let given = match (&self.hub_connection_string, &self.hub_host) {
-            (Some(flag), _) => Some(flag.clone()),
-            (None, Some(_)) => return Err(entra_is_missing()),
-            (None, None) => from_environment(),
+        let host = match (&self.hub_connection_string, &self.hub_host) {
+            (Some(flag), _) => return connection(flag, printer).map(HubAccess::Policy),
+            (None, Some(host)) => host.clone(),
+            (None, None) => match (from_environment(), variable(HOST_VARIABLE)) {
+                (Some(given), host) => {
+                    if host.is_some() {
+                        printer.warn(&format!(
+                            "{HOST_VARIABLE} is passed over, since {CONNECTION_STRING_VARIABLE} is set"
+                        ));
+                    }
+                    return connection(&given, printer).map(HubAccess::Policy);
+                }
+                (None, Some(host)) => {
+                    host.parse().map_err(|error| Failure::usage(format!("{HOST_VARIABLE}: {error}")))?
+                }
+                (None, None) => return Err(no_hub()),
+            },
         };
-        let Some(given) = given else {
-            return Err(if variable(HOST_VARIABLE).is_some() { entra_is_missing() } else { no_hub() });
+        Ok(HubAccess::Entra { host, sign_in: EntraSignIn { way: self.way()?, variables: Arc::new(variable) } })
+    }
+
+    /// The way to sign in that was asked for, if one was.
+    fn way(&self) -> Result<Option<SignIn>, Failure> {
+        let named = || match variable(SIGN_IN_VARIABLE).as_deref() {
+            // Groups of ways, which Azure's SDKs try one by one: here the environment decides.
+            None | Some("dev" | "prod") => Ok(None),
+            Some(name) => {
+                name.parse().map(Some).map_err(|error| Failure::usage(format!("{SIGN_IN_VARIABLE}: {error}")))
+            }
         };
-        let parsed = parse_service(&given.reveal()?).map_err(|error| {
-            Failure::usage(error.to_string())
-                .hint("it reads HostName=...;SharedAccessKeyName=...;SharedAccessKey=..., in quotes for the shell")
-        })?;
-        for key in &parsed.unknown_keys {
-            printer.warn(&format!("`{key}` in the connection string means nothing here"));
+        self.entra_sign_in.map_or_else(named, |way| Ok(Some(way)))
+    }
+
+    /// The hub's connection string, for what a policy's key is needed for.
+    ///
+    /// # Errors
+    /// Exit 2 when no hub is named, or by its host only.
+    pub fn connection(&self, printer: &Printer) -> Result<ServiceConnectionString, Failure> {
+        match self.access(printer)? {
+            HubAccess::Policy(connection) => Ok(connection),
+            HubAccess::Entra { .. } => Err(Failure::usage("devices of a fleet sign with the key of a policy")
+                .hint(format!("set {CONNECTION_STRING_VARIABLE}, instead of a host name alone"))),
         }
-        Ok(parsed.value)
     }
 
     /// A client of the hub that says on stderr why it waits.
     ///
     /// # Errors
-    /// As [`HubArgs::connection`]; also exit 2 for a CA file that cannot be used.
+    /// Exit 2 when no hub is named, what names it cannot be read, or a CA file cannot be used.
     pub fn client(&self, printer: &Printer) -> Result<HubClient, Failure> {
         self.client_with(printer, announce(printer))
     }
@@ -145,7 +180,7 @@ impl HubArgs {
     /// As [`HubArgs::client`].
     pub fn client_with(&self, printer: &Printer, notify: Notify) -> Result<HubClient, Failure> {
         HubClient::new(HubClientConfig {
-            connection: self.connection(printer)?,
+            access: self.access(printer)?,
             trust: self.trust(),
             clock: Clock::system(),
             rng: Rng::from_entropy(),
@@ -159,12 +194,20 @@ impl HubArgs {
 fn no_hub() -> Failure {
     Failure::usage("no hub is named")
         .hint(format!("set {CONNECTION_STRING_VARIABLE} to the hub's service connection string, or to @FILE"))
+        .hint(format!("or {HOST_VARIABLE} to its host name, to sign in with Entra ID"))
         .hint("`iotjob hub` runs one on this machine; `iotjob apply --local` brings its own")
 }
 
-fn entra_is_missing() -> Failure {
-    Failure::usage("signing in with Entra ID (--hub-host, IOTHUB_HOST) is not supported")
-        .hint(format!("set {CONNECTION_STRING_VARIABLE} to the hub's service connection string"))
+/// Reads a connection string; what it says beside what is needed is told.
+fn connection(given: &SecretArg, printer: &Printer) -> Result<ServiceConnectionString, Failure> {
+    let parsed = parse_service(&given.reveal()?).map_err(|error| {
+        Failure::usage(error.to_string())
+            .hint("it reads HostName=...;SharedAccessKeyName=...;SharedAccessKey=..., in quotes for the shell")
+    })?;
+    for key in &parsed.unknown_keys {
+        printer.warn(&format!("`{key}` in the connection string means nothing here"));
+    }
+    Ok(parsed.value)
 }
 
 /// A client's error as a command's failure.
@@ -245,7 +288,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::client::{Operation, ServiceError};
+    use crate::client::{Asker, Operation, ServiceError};
 
     #[derive(Parser)]
     struct Probe {
@@ -290,6 +333,7 @@ mod tests {
                 message: String::new(),
                 tracking_id: None,
                 retry_after: None,
+                asker: Asker::Principal,
             };
             ClientError { operation: Operation::ReadJob, kind: Box::new(ErrorKind::Service(answer)) }
         };

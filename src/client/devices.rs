@@ -5,8 +5,9 @@ use reqwest::header::{HeaderValue, IF_MATCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::{ClientError, Operation};
+use super::error::ClientError;
 use super::hub_client::HubClient;
+use super::operation::Operation;
 use super::retry::Repeat;
 use super::transport::Call;
 use crate::model::limits::BULK_ITEMS_MAX;

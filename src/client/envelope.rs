@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::asker::Asker;
 use super::error::ServiceError;
 use crate::model::ErrorCode;
 
@@ -13,7 +14,7 @@ const DEPTH_MAX: usize = 4;
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// Reads an error answer. Never fails: what cannot be read is shown as it is.
-pub(super) fn read(status: u16, header_code: Option<&str>, body: &[u8]) -> ServiceError {
+pub(super) fn read(status: u16, header_code: Option<&str>, body: &[u8], asker: Asker) -> ServiceError {
     let mut found = Found::default();
     match serde_json::from_slice::<Value>(body) {
         Ok(envelope @ Value::Object(_)) => found.read_object(&envelope, DEPTH_MAX),
@@ -31,6 +32,7 @@ pub(super) fn read(status: u16, header_code: Option<&str>, body: &[u8]) -> Servi
         message: printable(found.message.as_deref().unwrap_or_default()),
         tracking_id: found.tracking_id.as_deref().map(printable),
         retry_after: None,
+        asker,
     }
 }
 
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     fn parts(status: u16, header: Option<&str>, body: &str) -> (Option<ErrorCode>, String, Option<String>) {
-        let error = read(status, header, body.as_bytes());
+        let error = read(status, header, body.as_bytes(), Asker::Principal);
         (error.code, error.message, error.tracking_id)
     }
 
@@ -256,7 +258,7 @@ mod tests {
     fn the_header_wins_and_unknown_codes_keep_their_text() {
         let body = r#"{"Message":"ErrorCode:ArgumentInvalid;BadRequest"}"#;
         assert_eq!(parts(412, Some("PreconditionFailed"), body).0, Some(ErrorCode::PreconditionFailed));
-        let error = read(503, Some("ServerBusy"), b"");
+        let error = read(503, Some("ServerBusy"), b"", Asker::Principal);
         assert_eq!((error.code, error.to_string()), (None, "503 ServerBusy".to_owned()));
     }
 
@@ -282,7 +284,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_a_server_sends_panics(body in r#"(\{|\}|"|Message|ErrorCode:|;|:|\\|sig=|é|.){0,30}"#) {
-            let _ = read(500, None, body.as_bytes());
+            let _ = read(500, None, body.as_bytes(), Asker::Principal);
         }
     }
 }

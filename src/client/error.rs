@@ -3,74 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::asker::Asker;
+use super::entra::SignInError;
+use super::operation::Operation;
 use crate::model::ErrorCode;
-
-/// What was asked of the hub; decides which right a 401 is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Building the client: nothing was asked yet.
-    Connect,
-    /// `PUT /jobs/v2/{id}`.
-    CreateJob,
-    /// `GET /jobs/v2/{id}`.
-    ReadJob,
-    /// `POST /jobs/v2/{id}/cancel`.
-    CancelJob,
-    /// `GET /jobs/v2/query`.
-    ListJobs,
-    /// `POST /devices/query`.
-    Query,
-    /// `GET /twins/...`.
-    ReadTwin,
-    /// `PATCH /twins/...`.
-    PatchTwin,
-    /// `POST /twins/.../methods`.
-    InvokeMethod,
-    /// `GET /devices/{id}`.
-    ReadDevice,
-    /// `PUT /devices/{id}` and bulk creation.
-    CreateDevice,
-    /// `DELETE /devices/{id}`.
-    DeleteDevice,
-}
-
-impl Operation {
-    /// The rights of a policy that allow it (REST.md 2.3).
-    #[must_use]
-    pub fn rights_needed(self) -> &'static str {
-        match self {
-            Self::CreateJob | Self::ReadJob | Self::CancelJob | Self::ListJobs => "RegistryRead and RegistryWrite",
-            Self::Query | Self::ReadTwin | Self::PatchTwin | Self::InvokeMethod => "ServiceConnect",
-            Self::Connect | Self::ReadDevice => "RegistryRead",
-            Self::CreateDevice | Self::DeleteDevice => "RegistryWrite",
-        }
-    }
-
-    /// Whether it changes anything on the hub or a device.
-    fn changes_something(self) -> bool {
-        use Operation::{CancelJob, CreateDevice, CreateJob, DeleteDevice, InvokeMethod, PatchTwin};
-        matches!(self, CreateJob | CancelJob | PatchTwin | InvokeMethod | CreateDevice | DeleteDevice)
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "prepare the connection",
-            Self::CreateJob => "create the job",
-            Self::ReadJob => "read the job",
-            Self::CancelJob => "cancel the job",
-            Self::ListJobs => "list the jobs",
-            Self::Query => "query the hub",
-            Self::ReadTwin => "read the twin",
-            Self::PatchTwin => "change the twin",
-            Self::InvokeMethod => "call the method",
-            Self::ReadDevice => "read the device",
-            Self::CreateDevice => "create the device",
-            Self::DeleteDevice => "delete the device",
-        })
-    }
-}
 
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +39,9 @@ pub enum ErrorKind {
     /// The client could not be built.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// There is no token to ask with.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// An id that no URL can name: empty, `.` or `..`.
     #[error("no hub has anything under the id `{id}`")]
     Unaddressable {
@@ -210,6 +149,8 @@ pub struct ServiceError {
     pub tracking_id: Option<String>,
     /// `Retry-After`, if there ever is one (REST.md 3.3 saw none).
     pub retry_after: Option<Duration>,
+    /// Who asked.
+    pub asker: Asker,
 }
 
 impl std::error::Error for ServiceError {}
@@ -331,13 +272,19 @@ impl ClientError {
         match &*self.kind {
             ErrorKind::Lost { .. } | ErrorKind::BadAnswer { .. } => true,
             ErrorKind::Service(error) => error.status >= 500,
-            ErrorKind::Setup(_) | ErrorKind::Unaddressable { .. } | ErrorKind::NotReached { .. } => false,
+            ErrorKind::Setup(_)
+            | ErrorKind::SignIn(_)
+            | ErrorKind::Unaddressable { .. }
+            | ErrorKind::NotReached { .. } => false,
         }
     }
 
     /// Whether nobody at the other end was heard.
     pub(super) fn is_without_contact(&self) -> bool {
-        matches!(&*self.kind, ErrorKind::NotReached { .. } | ErrorKind::Setup(_) | ErrorKind::Unaddressable { .. })
+        matches!(
+            &*self.kind,
+            ErrorKind::NotReached { .. } | ErrorKind::Setup(_) | ErrorKind::SignIn(_) | ErrorKind::Unaddressable { .. }
+        )
     }
 
     /// What kind of failure this is to the person who called.
@@ -345,6 +292,8 @@ impl ClientError {
     pub fn class(&self) -> ErrorClass {
         match &*self.kind {
             ErrorKind::Setup(_) | ErrorKind::Unaddressable { .. } => ErrorClass::Usage,
+            ErrorKind::SignIn(SignInError::Unreached { .. }) => ErrorClass::Unavailable,
+            ErrorKind::SignIn(_) => ErrorClass::NotPermitted,
             ErrorKind::NotReached { .. } | ErrorKind::Lost { .. } => ErrorClass::Unavailable,
             ErrorKind::BadAnswer { .. } => ErrorClass::Unexpected,
             ErrorKind::Service(error) => error.class(),
@@ -357,6 +306,7 @@ impl ClientError {
         match &*self.kind {
             ErrorKind::NotReached { host, cause, .. } => cause.hint(host),
             ErrorKind::Service(error) => error.hint(self.operation),
+            ErrorKind::SignIn(error) => Some(error.hint()),
             ErrorKind::BadAnswer { .. } => {
                 Some("check the HostName of the connection string; a proxy may stand in between".to_owned())
             }
@@ -404,11 +354,7 @@ impl ServiceError {
             (_, Some(ErrorCode::IotHubNotFound)) => {
                 "there is no such hub: check the HostName of the connection string".to_owned()
             }
-            (401, _) => format!(
-                "this needs a policy with {}, its current key, and a clock that is right to 5 minutes; \
-                 jobs and their results together need iothubowner or RegistryRead, RegistryWrite and ServiceConnect",
-                operation.rights_needed()
-            ),
+            (401, _) => self.asker.refused(operation),
             (_, Some(ErrorCode::OperationNotAvailableInCurrentTier)) => {
                 "jobs need a hub of tier F1, S1, S2 or S3".to_owned()
             }

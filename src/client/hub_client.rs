@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::error::{BadAnswer, ClientError, ErrorKind, Operation, SetupError};
+use super::entra::{EntraSignIn, TokenHttp};
+use super::error::{BadAnswer, ClientError, ErrorKind, SetupError};
+use super::operation::Operation;
 use super::retry::{Contact, Failures, Notify, Patience, Waiting};
-use super::token::TokenSource;
+use super::token::{EntraTokens, SasTokens, TokenSource};
 use super::transport::{Answer, Call, Transport};
-use crate::auth::ServiceConnectionString;
+use crate::auth::{HubHost, ServiceConnectionString};
 use crate::model::{Clock, Rng};
 use crate::tls::{TrustAnchors, client_config};
 
 /// What a client needs.
 pub struct HubClientConfig {
-    /// Which hub, and with which policy and key.
-    pub connection: ServiceConnectionString,
+    /// Which hub, and who asks it.
+    pub access: HubAccess,
     /// Whose certificates are believed.
     pub trust: TrustAnchors,
     /// The time.
@@ -25,6 +27,20 @@ pub struct HubClientConfig {
     pub patience: Patience,
     /// Told before each pause, so that somebody can say why nothing happens.
     pub notify: Option<Notify>,
+}
+
+/// Which hub a client asks, and how it proves who it is.
+#[derive(Debug)]
+pub enum HubAccess {
+    /// By the key of a policy.
+    Policy(ServiceConnectionString),
+    /// By Entra ID.
+    Entra {
+        /// The hub.
+        host: HubHost,
+        /// How to sign in.
+        sign_in: EntraSignIn,
+    },
 }
 
 /// Asks one hub over HTTPS. Cheap to clone; clones share connections, token and what is known of the hub.
@@ -50,10 +66,17 @@ impl HubClient {
     }
 
     fn build(config: HubClientConfig) -> Result<Self, SetupError> {
-        let HubClientConfig { connection, trust, clock, rng, patience, notify } = config;
+        let HubClientConfig { access, trust, clock, rng, patience, notify } = config;
         let tls = client_config(&trust)?;
-        let host = connection.host.clone();
-        let tokens = TokenSource::new(connection, clock.clone());
+        let (host, tokens) = match access {
+            HubAccess::Policy(connection) => {
+                (connection.host.clone(), TokenSource::Sas(SasTokens::new(connection, clock.clone())))
+            }
+            HubAccess::Entra { host, sign_in } => {
+                let tokens = EntraTokens::new(sign_in, TokenHttp::new(&tls)?, clock.clone());
+                (host, TokenSource::Entra(Box::new(tokens)))
+            }
+        };
         let transport = Transport::new(&host, &tls, tokens, (clock.clone(), rng.clone()), patience.request)?;
         Ok(Self(Arc::new(Shared { transport, clock, rng, patience, notify, reached: AtomicBool::new(false) })))
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::error::{ClientError, Operation};
+use super::error::ClientError;
 use super::hub_client::HubClient;
+use super::operation::Operation;
 use super::retry::Repeat;
 use super::transport::Call;
 use super::twins::twin_path;

@@ -4,12 +4,15 @@
 //! repeated and how long to be patient, and nothing of runs, manifests or terminals: a lost answer to a job's PUT,
 //! for instance, is told and never guessed at.
 
+mod asker;
 mod devices;
+mod entra;
 mod envelope;
 mod error;
 mod hub_client;
 mod jobs;
 mod methods;
+mod operation;
 mod pages;
 mod query;
 mod retry;
@@ -20,9 +23,12 @@ mod twins;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use asker::Asker;
 pub use devices::{BulkFailure, DeviceAuthentication, DeviceIdentity, NewDevice};
-pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, Operation, ServiceError, SetupError, Unreached};
-pub use hub_client::{HubClient, HubClientConfig};
+pub use entra::{EntraSignIn, ReadVariable, SignIn, SignInError, UnknownSignIn};
+pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, ServiceError, SetupError, Unreached};
+pub use hub_client::{HubAccess, HubClient, HubClientConfig};
+pub use operation::Operation;
 pub use query::{QueryPage, QueryPages, device_jobs_query};
 pub use retry::{Notify, Pace, Patience, Waiting};
 pub use twins::IfMatch;

@@ -3,8 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::error::{ClientError, Operation};
+use super::error::ClientError;
 use super::hub_client::HubClient;
+use super::operation::Operation;
 use super::pages::Pages;
 use super::retry::Repeat;
 use super::transport::Call;

@@ -160,7 +160,8 @@ impl<'p> Failures<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::error::{Operation, Unreached};
+    use crate::client::error::Unreached;
+    use crate::client::{Asker, Operation};
     use crate::model::ErrorCode;
 
     fn seconds(count: u64) -> Duration {
@@ -187,6 +188,7 @@ mod tests {
             message: String::new(),
             tracking_id: None,
             retry_after,
+            asker: Asker::Principal,
         }))
     }
 

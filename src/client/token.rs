@@ -1,17 +1,46 @@
-//! The SAS token of the connection string: signed when needed, kept until shortly before it ends.
+//! What stands in the `Authorization` header: made when needed, kept until shortly before it ends.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::HeaderValue;
+use zeroize::Zeroizing;
 
+use super::asker::Asker;
+use super::entra::{EntraCredential, EntraSignIn, SignInError, TokenHttp};
 use crate::auth::{Resource, SasToken, ServiceConnectionString};
 use crate::model::Clock;
-use crate::model::limits::{SAS_LIFETIME_S, SAS_RENEW_BEFORE_S};
+use crate::model::limits::{ENTRA_RENEW_BEFORE_S, SAS_LIFETIME_S, SAS_RENEW_BEFORE_S};
 
 /// Gives the `Authorization` header.
-pub(super) struct TokenSource {
+pub(super) enum TokenSource {
+    /// Tokens signed with a policy's key.
+    Sas(SasTokens),
+    /// Tokens of Entra ID.
+    Entra(Box<EntraTokens>),
+}
+
+impl TokenSource {
+    /// Whose tokens they are.
+    pub(super) fn asker(&self) -> Asker {
+        match self {
+            Self::Sas(tokens) => Asker::Policy(tokens.connection.policy.clone()),
+            Self::Entra(_) => Asker::Principal,
+        }
+    }
+
+    /// The header of a token that is valid for some minutes more.
+    pub(super) async fn header(&self) -> Result<HeaderValue, SignInError> {
+        match self {
+            Self::Sas(tokens) => Ok(tokens.header()),
+            Self::Entra(tokens) => tokens.header().await,
+        }
+    }
+}
+
+/// Signs with the key of a connection string.
+pub(super) struct SasTokens {
     connection: ServiceConnectionString,
     clock: Clock,
     kept: Mutex<Option<Kept>>,
@@ -19,21 +48,27 @@ pub(super) struct TokenSource {
 
 struct Kept {
     header: HeaderValue,
-    signed_at: Timestamp,
+    made_at: Timestamp,
     renew_at: Timestamp,
 }
 
-impl TokenSource {
+impl Kept {
+    /// A clock that was set back makes the kept token one of the future: made anew, it is right again.
+    fn is_good(&self, now: Timestamp) -> bool {
+        (self.made_at..self.renew_at).contains(&now)
+    }
+}
+
+impl SasTokens {
     pub(super) fn new(connection: ServiceConnectionString, clock: Clock) -> Self {
         Self { connection, clock, kept: Mutex::new(None) }
     }
 
     /// The header of a token that is valid for at least [`SAS_RENEW_BEFORE_S`] more.
-    pub(super) fn header(&self) -> HeaderValue {
+    fn header(&self) -> HeaderValue {
         let now = self.clock.now();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back makes the kept token one of the future: signed anew, it is right again.
-        if let Some(token) = kept.as_ref().filter(|token| (token.signed_at..token.renew_at).contains(&now)) {
+        if let Some(token) = kept.as_ref().filter(|token| token.is_good(now)) {
             return token.header.clone();
         }
         let fresh = self.sign(now);
@@ -49,7 +84,48 @@ impl TokenSource {
         let token = SasToken::sign(&Resource::hub(host), key, Some(policy), after(SAS_LIFETIME_S));
         let mut header = HeaderValue::from_str(token.expose()).expect("a token's fields are percent-encoded ASCII");
         header.set_sensitive(true);
-        Kept { header, signed_at: now, renew_at: after(SAS_LIFETIME_S - SAS_RENEW_BEFORE_S) }
+        Kept { header, made_at: now, renew_at: after(SAS_LIFETIME_S - SAS_RENEW_BEFORE_S) }
+    }
+}
+
+/// Signs in with Entra ID, once for all who ask at the same time.
+pub(super) struct EntraTokens {
+    sign_in: EntraSignIn,
+    http: TokenHttp,
+    clock: Clock,
+    state: tokio::sync::Mutex<EntraState>,
+}
+
+#[derive(Default)]
+struct EntraState {
+    credential: Option<EntraCredential>,
+    kept: Option<Kept>,
+}
+
+impl EntraTokens {
+    pub(super) fn new(sign_in: EntraSignIn, http: TokenHttp, clock: Clock) -> Self {
+        Self { sign_in, http, clock, state: tokio::sync::Mutex::default() }
+    }
+
+    /// The header of a token that is valid for at least [`ENTRA_RENEW_BEFORE_S`] more, or as long as the service gave it.
+    async fn header(&self) -> Result<HeaderValue, SignInError> {
+        let mut state = self.state.lock().await;
+        let now = self.clock.now();
+        if let Some(token) = state.kept.as_ref().filter(|token| token.is_good(now)) {
+            return Ok(token.header.clone());
+        }
+        if state.credential.is_none() {
+            state.credential = Some(EntraCredential::choose(&self.sign_in, &self.http).await?);
+        }
+        let credential = state.credential.as_ref().expect("it was chosen just now");
+        let token = credential.token().await?;
+        let text = Zeroizing::new(format!("Bearer {}", token.secret.as_str()));
+        let mut header = HeaderValue::from_str(&text).map_err(|_| credential.answered_no_token())?;
+        header.set_sensitive(true);
+        let early = Duration::from_secs(ENTRA_RENEW_BEFORE_S);
+        let renew_at = token.expires.saturating_sub(early).unwrap_or(token.expires);
+        state.kept = Some(Kept { header: header.clone(), made_at: now, renew_at });
+        Ok(header)
     }
 }
 
@@ -70,7 +146,7 @@ mod tests {
         let clock = Clock::driven(Timestamp::UNIX_EPOCH, move || Duration::from_secs(driver.load(Ordering::SeqCst)));
         let connection = parse_service(CONNECTION).unwrap().value;
         let key = connection.key.clone();
-        let tokens = TokenSource::new(connection, clock.clone());
+        let tokens = SasTokens::new(connection, clock.clone());
         let mut ends = Vec::new();
         for second in [0, 3_299, 3_300, 3_301, 100] {
             seconds.store(second, Ordering::SeqCst);

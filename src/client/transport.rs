@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio_rustls::rustls::{self, CertificateError};
 
 use super::envelope;
-use super::error::{BadAnswer, ClientError, ErrorKind, Operation, SetupError, Unreached};
+use super::error::{BadAnswer, ClientError, ErrorKind, SetupError, Unreached};
+use super::operation::Operation;
 use super::retry::Repeat;
 use super::token::TokenSource;
 use crate::auth::HubHost;
@@ -160,12 +161,13 @@ impl Transport {
 
     /// Sends the call once.
     pub(super) async fn send_once(&self, call: &Call) -> Result<Answer, ClientError> {
+        let authorization = self.tokens.header().await.map_err(|error| ClientError::new(call.operation, error))?;
         let mut request = self
             .http
             .request(call.method.clone(), format!("https://{}{}", self.host, call.target))
             .headers(call.headers.clone())
             .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, self.tokens.header())
+            .header(AUTHORIZATION, authorization)
             .header(CLIENT_REQUEST_ID, self.rng.uuid().to_string())
             .timeout(self.request_timeout + call.held_open);
         if let Some(body) = &call.body {
@@ -201,7 +203,7 @@ impl Transport {
 
     fn service_error(&self, answer: &Answer) -> ClientError {
         let code = answer.headers.get(ERROR_CODE).and_then(|value| value.to_str().ok());
-        let mut error = envelope::read(answer.status, code, &answer.body);
+        let mut error = envelope::read(answer.status, code, &answer.body, self.tokens.asker());
         error.retry_after = answer.headers.get(RETRY_AFTER).and_then(|value| self.retry_after(value));
         ClientError::new(answer.operation, error)
     }

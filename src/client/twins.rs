@@ -4,8 +4,9 @@ use reqwest::Method;
 use reqwest::header::{HeaderValue, IF_MATCH};
 use serde_json::{Map, Value, json};
 
-use super::error::{ClientError, ErrorKind, Operation};
+use super::error::{ClientError, ErrorKind};
 use super::hub_client::HubClient;
+use super::operation::Operation;
 use super::retry::Repeat;
 use super::transport::Call;
 use crate::model::{TwinId, TwinPatch};

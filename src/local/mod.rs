@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::auth::{ConnectionStringError, HubHost, parse_service};
-use crate::client::{BulkFailure, ClientError, HubClient, HubClientConfig, NewDevice, Notify, Patience};
+use crate::client::{BulkFailure, ClientError, HubAccess, HubClient, HubClientConfig, NewDevice, Notify, Patience};
 use crate::device::{
     Behaviour, Credentials, DeviceConfig, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule, Ramp,
     UnfitForMqtt,
@@ -136,7 +136,7 @@ impl Local {
     ) -> Result<(Fleet, HubClient), LocalError> {
         let trust = TrustAnchors::Pem(hub.ca_pem().as_bytes().to_vec());
         let client = HubClient::new(HubClientConfig {
-            connection: parse_service(policy(hub.ready(), SERVICE_POLICY))?.value,
+            access: HubAccess::Policy(parse_service(policy(hub.ready(), SERVICE_POLICY))?.value),
             trust: trust.clone(),
             clock: clock.clone(),
             rng: rng.clone(),

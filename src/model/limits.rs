@@ -259,6 +259,17 @@ pub const THROTTLED_S: u64 = 300;
 pub const REQUEST_S: u64 = 60;
 /// How long connecting and the TLS handshake may take, in seconds (ours).
 pub const CONNECT_S: u64 = 10;
+/// How long one answer of a token service may take, in seconds (ours).
+pub const SIGN_IN_S: u64 = 30;
+/// How often a token service is asked before signing in has failed (ours).
+pub const SIGN_IN_TRIES_MAX: u32 = 4;
+/// Most bytes of a token service's answer (ours: tokens have a few thousand).
+pub const SIGN_IN_BODY_BYTES_MAX: usize = 256 * 1024;
+/// How long before its end a token of Entra ID is renewed, in seconds (what Azure's own libraries keep).
+pub const ENTRA_RENEW_BEFORE_S: u64 = 300;
+/// How long somebody may take to answer at the address of a virtual machine's identity, in milliseconds (ours: it is on the
+/// machine's own host).
+pub const IMDS_PROBE_MS: u64 = 500;
 /// How often a call is tried that the hub answers with 500 (ours).
 pub const SERVER_FAULT_TRIES_MAX: u32 = 5;
 /// Empty pages in a row, each with the promise of more, before a listing counts as broken (ours; REST.md 9).

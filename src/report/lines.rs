@@ -42,6 +42,14 @@ impl<V: Voice> Lines<V> {
         self.runs.insert(event.run_id.clone(), Run { last_word: event.time, state, unsaid: None });
     }
 
+    /// What has not changed is left for the sign of life.
+    fn remember(&mut self, event: &RunEvent, text: String) {
+        match self.runs.get_mut(&event.run_id) {
+            Some(run) => run.state = text,
+            None => self.say(event, &text),
+        }
+    }
+
     /// Counts change with every device: they are said when the last word was some time ago.
     fn count(&mut self, event: &RunEvent, text: String) {
         match self.runs.get_mut(&event.run_id) {
@@ -49,6 +57,11 @@ impl<V: Voice> Lines<V> {
             _ => self.say(event, &text),
         }
     }
+}
+
+/// Whether it says once more what was said before, but for the time that is left.
+fn is_repetition(what: &Happening) -> bool {
+    matches!(what, Happening::WaitingForSlot { attempt, .. } if *attempt > 1)
 }
 
 /// The time of day, for a line's head.
@@ -59,6 +72,7 @@ fn clock(time: Timestamp) -> String {
 impl<V: Voice> Reporter for Lines<V> {
     fn on(&mut self, event: &RunEvent) {
         match words::said(&event.what) {
+            Some(Said::Plain(text)) if is_repetition(&event.what) => self.remember(event, text),
             Some(Said::Plain(text)) => self.say(event, &text),
             Some(Said::Warning(text)) => self.voice.warn(&format!("{}: {text}", event.subject())),
             Some(Said::Failure(text, hints)) => self.voice.fail(&format!("{}: {text}", event.subject()), &hints),
@@ -93,7 +107,7 @@ impl<V: Voice> Reporter for Lines<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::{Heard, at, story};
+    use crate::report::sample::{Heard, at, event, story};
 
     #[test]
     fn a_story_is_told_a_line_a_change() {
@@ -108,6 +122,21 @@ mod tests {
         02:01:00Z  lock-doors-0123456789ab: the hub is done; reading the results
         02:02:01Z  lock-doors-0123456789ab: 1 of 4 devices succeeded: 1 rejected, 1 offline, 1 unknown
         "#);
+    }
+
+    #[test]
+    fn waiting_for_a_slot_is_said_once_and_then_now_and_then() {
+        let heard = Heard::default();
+        let mut reporter = Lines::new(heard.clone());
+        let waits = |attempt, second| {
+            event(second, Happening::WaitingForSlot { attempt, wait_seconds: 5, at_most_seconds: 60 })
+        };
+        for attempt in 1..=6 {
+            reporter.on(&waits(attempt, i64::from(attempt) * 5));
+        }
+        assert_eq!(heard.lines().len(), 1, "{:?}", heard.lines());
+        reporter.tick(at(36));
+        assert_eq!(heard.lines().len(), 2, "{:?}", heard.lines());
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl<'a> Survey<'a> {
         let active_jobs = slots::active_jobs(self.client).await?;
         let mut runs = Vec::with_capacity(subjects.len());
         for subject in subjects {
-            runs.push(self.run(subject, choice.tier, watcher).await?);
+            runs.push(self.run((subject, subjects), choice.tier, watcher).await?);
         }
         let queries = self.asked.load(std::sync::atomic::Ordering::Relaxed);
         Ok(Outlook {
@@ -113,9 +113,10 @@ impl<'a> Survey<'a> {
         })
     }
 
+    /// Surveys one run of a plan.
     async fn run(
         &self,
-        subject: &Subject<'_>,
+        (subject, plan): (&Subject<'_>, &[Subject<'_>]),
         tier: Tier,
         watcher: &mut dyn Watcher,
     ) -> Result<RunOutlook, ClientError> {
@@ -129,7 +130,7 @@ impl<'a> Survey<'a> {
                 looked.stale, looked.checked
             ));
         }
-        warnings.extend(self.unknown_tags(manifest).await?);
+        warnings.extend(self.unknown_tags(manifest, plan).await?);
         let request = step.request();
         let (is_listed, method) = (
             step.listed_count() > 0,

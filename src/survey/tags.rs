@@ -1,15 +1,19 @@
 //! Finds tags in a condition that no device has: a slip that a hub answers with no devices and no word.
 
-use super::Survey;
+use super::{Subject, Survey};
 use crate::client::ClientError;
-use crate::manifest::{Manifest, Target};
+use crate::manifest::{Action, Manifest, Target};
 use crate::model::limits::{PAGE_ITEMS_MAX, PLAN_TAGS_MAX};
 use crate::query::{Collection, Reads};
 use serde_json::Value;
 
 impl Survey<'_> {
-    /// A warning for each tag of the condition that no device has.
-    pub(super) async fn unknown_tags(&self, manifest: &Manifest) -> Result<Vec<String>, ClientError> {
+    /// A warning for each tag of the condition that no device has; one that a patch of the same plan sets will be there.
+    pub(super) async fn unknown_tags(
+        &self,
+        manifest: &Manifest,
+        plan: &[Subject<'_>],
+    ) -> Result<Vec<String>, ClientError> {
         let Target::Condition { condition, .. } = &manifest.target else { return Ok(Vec::new()) };
         let Reads::Paths(paths) = condition.filter_reads() else { return Ok(Vec::new()) };
         let mut tags: Vec<Vec<String>> =
@@ -20,6 +24,11 @@ impl Survey<'_> {
         let mut known = None;
         for path in tags.iter().take(PLAN_TAGS_MAX) {
             if self.has_tag(path).await? {
+                continue;
+            }
+            if let Some(setter) = plan.iter().map(|subject| subject.manifest).find(|other| sets(other, path)) {
+                let tag = path.join(".");
+                warnings.push(format!("no device has `{tag}` yet: `{}` of this plan sets it", setter.name));
                 continue;
             }
             let known = match &mut known {
@@ -53,6 +62,14 @@ impl Survey<'_> {
         names.dedup();
         Ok(names)
     }
+}
+
+/// Whether the manifest's patch gives twins that tag.
+fn sets(manifest: &Manifest, path: &[String]) -> bool {
+    let Action::Twin { tags: Some(tags), .. } = &manifest.action else { return false };
+    let Some((first, rest)) = path.get(1..).and_then(<[String]>::split_first) else { return false };
+    let value = rest.iter().try_fold(tags.get(first), |value, key| Some(value?.get(key)));
+    value.flatten().is_some_and(|value| !value.is_null())
 }
 
 fn is_tag(path: &[String]) -> bool {

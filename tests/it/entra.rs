@@ -1,49 +1,17 @@
 //! Entra ID tokens against the hub as a program: its flags, and Microsoft's Python package with a credential of its own.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use data_encoding::BASE64URL_NOPAD;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use serde_json::{Value, json};
-
 use crate::support::env::{TestEnv, finish};
+use crate::support::issuer::{ISSUER, Issuer};
 use crate::support::process::HubProcess;
 use crate::support::python::{python, script};
-
-const ISSUER: &str = "https://login.test/tenant/v2.0";
-
-fn encode(bytes: &[u8]) -> String {
-    BASE64URL_NOPAD.encode(bytes)
-}
-
-/// A new issuer's key set, and a token of it for each principal.
-fn issue(principals: &[&str]) -> (Value, Vec<String>) {
-    let (random, algorithm) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
-    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("a key");
-    let key = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).expect("the key");
-    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
-    let jwk = json!({"kty": "EC", "crv": "P-256", "kid": "k", "use": "sig", "x": encode(x), "y": encode(y)});
-    #[expect(clippy::disallowed_methods, reason = "the hub under test runs by the machine's clock")]
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is past 1970").as_secs();
-    let sign = |principal: &&str| {
-        let claims = json!({
-            "iss": ISSUER, "aud": "https://iothubs.azure.net", "oid": principal, "nbf": now, "exp": now + 3_600,
-        });
-        let header = json!({"alg": "ES256", "kid": "k"});
-        let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
-        let signature = key.sign(&random, signed.as_bytes()).expect("a signature");
-        format!("{signed}.{}", encode(signature.as_ref()))
-    };
-    (json!({"keys": [jwk]}), principals.iter().map(sign).collect())
-}
 
 // conformance: REST.md 2.4: the Python service package works with an Entra ID credential, as far as its role goes
 #[test]
 fn the_official_back_end_signs_in_with_a_token() {
     let env = TestEnv::new();
-    let (keys, tokens) = issue(&["reader", "contributor"]);
-    let jwks = env.write("jwks.json", &keys.to_string());
+    let issuer = Issuer::new();
+    let tokens = ["reader", "contributor"].map(|principal| issuer.token(principal));
+    let jwks = env.write("jwks.json", &issuer.key_set().to_string());
     let jwks = jwks.to_str().expect("a readable path");
     let hub = HubProcess::start(
         &env,

@@ -26,6 +26,7 @@ mod reports;
 mod restart;
 mod runs;
 mod screens;
+mod sign_in;
 mod support;
 mod telemetry_tap;
 mod tidy;

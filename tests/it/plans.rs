@@ -175,3 +175,20 @@ fn a_start_out_of_reach_is_refused_before_anything_is_asked_of_the_fleet() {
     assert_eq!((plan.code, plan.stdout.as_str()), (3, ""), "{}", plan.stderr);
     assert!(plan.stderr.contains("start_past"), "{}", plan.stderr);
 }
+
+#[test]
+fn a_start_means_nothing_to_a_local_hub_and_an_earlier_manifest_may_set_the_tag() {
+    let env = TestEnv::new();
+    env.write("tag.yaml", &TAG.replace("wave: 2", "building: 43, wave: 2"));
+    env.write("lock.yaml", &format!("{LOCK}after: [tag]\nstartTime: 2050-01-01T00:00:00Z\n"));
+    let plan = env.run(["plan", "tag.yaml", "lock.yaml", "--local", "--output", "json"]);
+    assert_eq!(plan.code, 0, "{}", plan.stderr);
+    assert!(plan.stderr.contains("lock: starts at once"), "{}", plan.stderr);
+
+    let fleet = Fleet::start();
+    fleet.env.write("tag.yaml", &TAG.replace("wave: 2", "house: { wing: b }"));
+    fleet.env.write("lock.yaml", &LOCK.replace("tags.building = 43", "tags.house.wing = 'b'"));
+    let plan = fleet.plan(&["tag.yaml", "lock.yaml"]);
+    let warnings = &plan["runs"][1]["warnings"];
+    assert_eq!(*warnings, json!(["no device has `tags.house.wing` yet: `tag` of this plan sets it"]), "{plan}");
+}

@@ -102,7 +102,7 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
         let settings = args.settings(Pace::local(), HubLife::WithCommand);
         let applied = if args.dry_run {
-            args.show(&local.client(), &manifests, Pace::local(), printer).await
+            args.show(&local.client(), &manifests, (Pace::local(), HubLife::WithCommand), printer).await
         } else {
             apply_with(local.client(), &manifests, settings, files, printer).await
         };
@@ -115,10 +115,11 @@ pub async fn run(args: ApplyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let rerun = if args.rerun { Rerun::Yes } else { Rerun::No };
     refuse_too_many(&guardrails, &client, &manifests, (pace, rerun)).await?;
     if args.dry_run {
-        return args.show(&client, &manifests, pace, printer).await;
+        return args.show(&client, &manifests, (pace, HubLife::Lasting), printer).await;
     }
     if let Some((plan, _)) = &saved {
-        let located = located(&client, &manifests, (pace, Rerun::No), &Clock::system()).await?;
+        let steps = manifests.iter().map(plan::build).collect();
+        let located = located(&client, steps, (pace, Rerun::No), &Clock::system()).await?;
         let look = (&LookArgs::default(), args.tolerance.unwrap_or(Tolerance::Count(0)), pace);
         saved_plan::refuse_moved(&client, (plan, &manifests, &located), look, printer).await?;
     }
@@ -140,7 +141,7 @@ impl ApplyArgs {
         &self,
         client: &HubClient,
         manifests: &[Manifest],
-        pace: Pace,
+        (pace, hub): (Pace, HubLife),
         printer: &Printer,
     ) -> Result<Exit, Failure> {
         let output = match self.output {
@@ -148,7 +149,7 @@ impl ApplyArgs {
             OutputFormat::Text => PlanFormat::Text,
         };
         let rerun = if self.rerun { Rerun::Yes } else { Rerun::No };
-        let asked = Asked { look: &LookArgs::default(), rerun, output, out: None };
+        let asked = Asked { look: &LookArgs::default(), rerun, hub, output, out: None };
         let outlook = asked.show(client, manifests, pace, printer).await?;
         Ok(if outlook.is_some() { Exit::Success } else { Exit::InvalidManifest })
     }
@@ -285,7 +286,7 @@ pub async fn apply_with<J: Jobs>(
 }
 
 /// Makes the manifests' steps. A start means nothing to a hub that ends with this command.
-fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Vec<Step> {
+pub(super) fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Vec<Step> {
     let adapted = manifests.iter().map(plan::build).map(|step| match (hub, step.start) {
         (HubLife::WithCommand, Some(_)) => {
             printer.say(&format!("{}: starts at once, since the local hub ends with this command", step.name));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::cli::cmd::apply::{Warnings, pace_for, refused_starts, valid_manifests};
+use crate::cli::cmd::apply::{Warnings, pace_for, refused_starts, steps, valid_manifests};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::guarded::{GuardArgs, refuse_forbidden, refuse_too_many};
@@ -21,7 +21,7 @@ use crate::manifest::{Action, Loaded, Manifest};
 use crate::model::Clock;
 use crate::model::tier::{Edition, Tier};
 use crate::plan::{
-    self, Change, DeviceOutlook, Outlook, RunOutlook, SAVED_VERSION, SavedPlan, SavedRun, Source, digest,
+    Change, DeviceOutlook, Outlook, RunOutlook, SAVED_VERSION, SavedPlan, SavedRun, Source, Step, digest,
 };
 use crate::report::{Paint, plan_lines, plan_markdown};
 use crate::run::{
@@ -107,7 +107,8 @@ pub async fn run(args: PlanArgs, printer: &Printer) -> Result<Exit, Failure> {
     let guardrails = args.guard.guardrails()?;
     refuse_forbidden(&guardrails, &manifests, None, printer)?;
     let manifests = if args.drift { twin_patches(manifests, printer) } else { manifests };
-    let asked = Asked { look: &args.look, rerun: Rerun::No, output: args.output, out: args.out.as_deref() };
+    let hub = if args.local.local { HubLife::WithCommand } else { HubLife::Lasting };
+    let asked = Asked { look: &args.look, rerun: Rerun::No, hub, output: args.output, out: args.out.as_deref() };
     let outlook = if args.local.local {
         let local = args.local.start(&manifests, &args.hub, printer).await?;
         let outlook = asked.show(&local.client(), &manifests, Pace::local(), printer).await;
@@ -147,6 +148,8 @@ pub struct Asked<'a> {
     pub look: &'a LookArgs,
     /// Whether ended runs are run again.
     pub rerun: Rerun,
+    /// How long the hub lives: one that ends with this command has no use for starts.
+    pub hub: HubLife,
     /// How to write it.
     pub output: PlanFormat,
     /// Where to save it.
@@ -166,7 +169,8 @@ impl Asked<'_> {
         printer: &Printer,
     ) -> Result<Option<Outlook>, Failure> {
         let clock = Clock::system();
-        let located = located(client, manifests, (pace, self.rerun), &clock).await?;
+        let steps = steps(manifests, self.hub, printer);
+        let located = located(client, steps, (pace, self.rerun), &clock).await?;
         let problems = refused_starts(manifests, &located, &clock);
         if !problems.is_empty() {
             problems::show(&Loaded { problems, ..Loaded::default() }, printer);
@@ -194,13 +198,13 @@ impl Asked<'_> {
     }
 }
 
-/// Finds the runs of manifests on a hub.
+/// Finds the runs of steps on a hub.
 ///
 /// # Errors
 /// [`Failure`] of the first that could not be looked for.
 pub async fn located(
     client: &HubClient,
-    manifests: &[Manifest],
+    steps: Vec<Step>,
     (pace, rerun): (Pace, Rerun),
     clock: &Clock,
 ) -> Result<Vec<Located>, Failure> {
@@ -210,7 +214,7 @@ pub async fn located(
     let rng = crate::model::Rng::from_entropy();
     let equipment = Equipment { pace, clock: clock.clone(), rng, events, options };
     let context = Context::new(client.clone(), equipment);
-    let located = locate(&context, manifests.iter().map(plan::build).collect(), rerun).await;
+    let located = locate(&context, steps, rerun).await;
     match located.iter().find_map(|run| run.found.as_ref().err()) {
         None => Ok(located),
         Some(error) => {

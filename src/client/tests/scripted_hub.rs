@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::auth::parse_service;
-use crate::client::{HubClient, HubClientConfig, Notify, Pace, Patience};
+use crate::client::{HubAccess, HubClient, HubClientConfig, Notify, Pace, Patience};
 use crate::model::{Clock, Rng};
 use crate::tls::TrustAnchors;
 
@@ -130,7 +130,7 @@ pub(crate) fn client_of(host: &str, ca: Vec<u8>, patience: Patience, notify: Opt
         "HostName={host};SharedAccessKeyName=iothubowner;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
     );
     HubClient::new(HubClientConfig {
-        connection: parse_service(&text).unwrap().value,
+        access: HubAccess::Policy(parse_service(&text).unwrap().value),
         trust: TrustAnchors::Pem(ca),
         clock: Clock::system(),
         rng: Rng::seeded(1),
