@@ -82,7 +82,8 @@ impl Watched {
 /// Who reports: somebody for people on stderr, and what was asked for on stdout.
 fn reporters(output: OutputFormat, printer: &Printer) -> Vec<Box<dyn Reporter>> {
     let people: Box<dyn Reporter> = if printer.is_interactive() {
-        Box::new(Bars::new(printer.bars(), paint(printer.colours_stderr()), Aloud(printer.clone())))
+        let screen = (printer.bars(), printer.width());
+        Box::new(Bars::new(screen, paint(printer.colours_stderr()), Aloud(printer.clone())))
     } else {
         Box::new(Lines::new(Aloud(printer.clone())))
     };

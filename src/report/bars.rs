@@ -15,10 +15,19 @@ use crate::run::{Happening, RunEvent};
 /// How often a spinner moves while nothing happens.
 const SPIN: Duration = Duration::from_millis(120);
 
+/// The longest that a bar gets, in columns.
+const BAR_COLUMNS_MAX: usize = 24;
+/// A shorter one says nothing.
+const BAR_COLUMNS_MIN: usize = 6;
+/// Columns for what stands beside a bar: `412 of 500 done, 3 failed, 8 running, about 12 s left`, and the blanks.
+const WORDS_COLUMNS: usize = 56;
+
 /// Draws one bar a run.
 pub struct Bars<V> {
     voice: V,
     screen: MultiProgress,
+    /// Columns of the screen.
+    width: usize,
     paint: Paint,
     runs: BTreeMap<String, Run>,
 }
@@ -34,10 +43,10 @@ struct Run {
 }
 
 impl<V: Voice> Bars<V> {
-    /// Draws on `screen`; warnings and failures go to `voice`, which speaks above the bars.
+    /// Draws on `screen`, which has so many columns; warnings and failures go to `voice`, which speaks above the bars.
     #[must_use]
-    pub fn new(screen: MultiProgress, paint: Paint, voice: V) -> Self {
-        Self { voice, screen, paint, runs: BTreeMap::new() }
+    pub fn new((screen, width): (MultiProgress, usize), paint: Paint, voice: V) -> Self {
+        Self { voice, screen, width, paint, runs: BTreeMap::new() }
     }
 
     fn add(&mut self, run_id: &str, name: &str, limit: Option<u64>) {
@@ -51,20 +60,24 @@ impl<V: Voice> Bars<V> {
 
     /// Lets all bars begin in the same column.
     fn align(&self) {
-        let widest = self.runs.values().map(|run| run.name.chars().count()).max().unwrap_or(0);
+        let widest = self.widest();
         for Run { bar, name, .. } in self.runs.values() {
             bar.set_prefix(format!("{name:<widest$}"));
         }
     }
 
+    fn widest(&self) -> usize {
+        self.runs.values().map(|run| run.name.chars().count()).max().unwrap_or(0)
+    }
+
     fn update(&mut self, event: &RunEvent) {
-        let paint = self.paint;
+        let counting = counting(bar_columns(self.width, self.widest()), self.paint);
         let Some(run) = self.runs.get_mut(&event.run_id) else { return };
         match &event.what {
             Happening::Started { .. } => run.started = Some(event.time),
             Happening::Progress { statistics } => {
                 if run.counts.replace(*statistics).is_none() {
-                    run.bar.set_style(counting(paint));
+                    run.bar.set_style(counting);
                 }
                 run.count(event.time);
             }
@@ -109,9 +122,19 @@ fn time_left(done: u64, total: u64, elapsed: Duration, limit: Option<Duration>) 
     Some(format!("about {} left", words::duration(left)))
 }
 
-fn counting(paint: Paint) -> ProgressStyle {
-    style("{prefix:.bold} {bar:24.green/dim} {wide_msg}", "{prefix} {bar:24} {wide_msg}", paint)
-        .progress_chars("█▉▊▋▌▍▎▏░")
+/// How long a bar may be beside names of that width, so that what it says is not cut off; 0 for no bar.
+fn bar_columns(width: usize, widest: usize) -> usize {
+    let left = width.saturating_sub(widest + WORDS_COLUMNS).min(BAR_COLUMNS_MAX);
+    if left < BAR_COLUMNS_MIN { 0 } else { left }
+}
+
+fn counting(columns: usize, paint: Paint) -> ProgressStyle {
+    if columns == 0 {
+        return style("{prefix:.bold} {wide_msg}", "{prefix} {wide_msg}", paint);
+    }
+    let coloured = format!("{{prefix:.bold}} {{bar:{columns}.green/dim}} {{wide_msg}}");
+    let plain = format!("{{prefix}} {{bar:{columns}}} {{wide_msg}}");
+    style(&coloured, &plain, paint).progress_chars("█▉▊▋▌▍▎▏░")
 }
 
 fn style(coloured: &str, plain: &str, paint: Paint) -> ProgressStyle {
@@ -193,10 +216,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_leaves_room_for_its_words() {
+        let cases = [(200, 10, 24), (100, 10, 24), (80, 10, 14), (80, 18, 6), (80, 19, 0), (80, 40, 0), (20, 10, 0)];
+        for (width, widest, want) in cases {
+            assert_eq!(bar_columns(width, widest), want, "{width} {widest}");
+        }
+    }
+
+    #[test]
     fn what_has_no_bar_yet_is_still_said() {
         let heard = Heard::default();
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        let mut bars = Bars::new(screen, Paint::Plain, heard.clone());
+        let mut bars = Bars::new((screen, 80), Paint::Plain, heard.clone());
         bars.on(&event(0, Happening::Submitted));
         assert_eq!(heard.lines(), [format!("{RUN_ID}: submitted")]);
     }
@@ -204,8 +235,8 @@ mod tests {
     #[test]
     fn a_bar_follows_the_counts_to_the_end() {
         for paint in [Paint::Plain, Paint::Colours] {
-            let mut bars =
-                Bars::new(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), paint, Heard::default());
+            let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+            let mut bars = Bars::new((screen, 80), paint, Heard::default());
             let story = story();
             story.iter().take(6).for_each(|event| bars.on(event));
             let bar = bars.runs[RUN_ID].bar.clone();
