@@ -193,6 +193,8 @@ impl<V: Voice> Reporter for Bars<V> {
 
 #[cfg(test)]
 mod tests {
+    use indicatif::InMemoryTerm;
+
     use super::*;
     use crate::report::sample::{Heard, RUN_ID, event, story};
 
@@ -246,5 +248,26 @@ mod tests {
             assert!(bar.is_finished());
             assert_eq!(bar.message(), "1 of 4 devices succeeded: 1 rejected, 1 offline, 1 unknown");
         }
+    }
+
+    /// What the screen shows in mid-run and at the end.
+    fn shown(width: u16) -> String {
+        let term = InMemoryTerm::new(6, width);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), u8::MAX);
+        let screen = (MultiProgress::with_draw_target(target), usize::from(width));
+        let mut bars = Bars::new(screen, Paint::Plain, Heard::default());
+        let story = story();
+        story.iter().take(6).for_each(|event| bars.on(event));
+        bars.runs[RUN_ID].bar.force_draw();
+        let middle = term.contents();
+        story.iter().skip(6).for_each(|event| bars.on(event));
+        bars.finish();
+        format!("{middle}\n--- at the end\n{}", term.contents())
+    }
+
+    #[test]
+    fn bars_fit_narrow_and_wide_screens() {
+        insta::assert_snapshot!("bars_80", shown(80));
+        insta::assert_snapshot!("bars_200", shown(200));
     }
 }

@@ -16,6 +16,7 @@ mod hub_hostile;
 mod hub_malformed;
 mod hub_mqtt;
 mod hub_rest;
+mod interruptions;
 mod main_job;
 mod pipeline;
 mod plans;
