@@ -165,7 +165,11 @@ impl<V: Voice> Reporter for Bars<V> {
                         run.bar.finish_and_clear();
                         self.voice.say(&format!("{run_id}: {text}"));
                     }
-                    what if what.is_last() => run.bar.abandon_with_message(text),
+                    what if what.is_last() => {
+                        // The bar is full in any case: its room goes to the words.
+                        run.bar.set_style(counting(0, self.paint));
+                        run.bar.abandon_with_message(text);
+                    }
                     _ => run.bar.set_message(text),
                 }
             }

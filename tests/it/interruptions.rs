@@ -52,8 +52,7 @@ fn a_killed_runner_is_followed_by_one_that_attaches_and_the_device_is_called_onc
 fn a_device_that_vanishes_in_the_middle_of_a_call_may_have_done_it() {
     let env = TestEnv::new();
     let (hub, mut device) = door(&env, "lock=200@1h");
-    let mut apply =
-        Process::start(hub.client(&env, "iothubowner").args(["apply", "lock.yaml", "--output", "json"]));
+    let mut apply = Process::start(hub.client(&env, "iothubowner").args(["apply", "lock.yaml", "--output", "json"]));
     device.wait_for("method lock");
     device.kill();
     let (code, stdout, stderr) = apply.finish();
