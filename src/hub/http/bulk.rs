@@ -146,7 +146,7 @@ async fn carry_out(hub: &HttpState, item: Value) -> Result<Option<String>, Refus
     let body: ItemBody = read(item.clone())?;
     let id = TwinId {
         device: body.id.as_deref().unwrap_or_default().parse().map_err(bad_id)?,
-        module: body.module_id.as_deref().map(str::parse).transpose().map_err(bad_id)?,
+        module: body.module_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose().map_err(bad_id)?,
     };
     let of_identity = condition(body.etag.as_deref());
     match mode(body.import_mode.as_deref())? {
