@@ -85,6 +85,7 @@ pub fn router(hub: HttpState) -> Router {
         .layer(from_fn_with_state(hub.clone(), finish))
         .layer(from_fn(read_out))
         .route(websocket::PATH, routing::get(websocket::upgrade))
+        .route(websocket::ENCODED_PATH, routing::get(websocket::upgrade))
         .with_state(hub)
 }
 
