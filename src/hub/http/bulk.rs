@@ -203,6 +203,7 @@ fn mode(text: Option<&str>) -> Result<ImportMode, Refusal> {
     }
 }
 
+// conformance-choice: REST.md 8.4: reported properties of an item are ignored: only its device reports
 fn twin_of(item: &Value) -> Result<TwinPatch, Refusal> {
     twin_body::patch(item, NullSection::IsAbsent)
 }
