@@ -31,8 +31,9 @@ fn the_official_back_end_keeps_house() {
 
 // conformance: REST.md 7: methods of devices and modules reach the Python device package, and 504101 says that none answered
 // conformance: REST.md 6.4: desired and reported properties pass between the Python packages of both sides
-// conformance: DEVICE.md 1.6: a device of the Python package gets methods after the hub was away, without subscribing again
-// conformance: DEVICE.md 1.3: a device of the Python package renews its token and gets methods as before
+// conformance: DEVICE.md 1.9: a device of the Python package that lost its connection to another comes back and gets methods as before
+// conformance: DEVICE.md 1.6: a device and a module of the Python package get methods after the hub was away, without subscribing again
+// conformance: DEVICE.md 1.3: a device and a module of the Python package renew their tokens and get methods as before
 #[test]
 fn the_official_device_and_module_stay_reachable() {
     let _turn = port_8883();
@@ -59,7 +60,7 @@ fn the_official_device_and_module_stay_reachable() {
     let (code, stdout, stderr) = devices.finish();
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
     let parts: Vec<&str> = stdout.lines().collect();
-    assert_eq!(parts, ["methods", "time_out", "twins", "restart", "reconnect", "renewal"]);
+    assert_eq!(parts, ["methods", "time_out", "twins", "dropped", "restart", "reconnect", "renewal"]);
     let (code, _, stderr) = hub.process.interrupt();
     assert_eq!(code, Some(0), "{stderr}");
 }

@@ -52,12 +52,12 @@ async fn a_device_on_a_websocket_is_a_device_like_any_other() {
     hub.stop().await;
 }
 
-// conformance: DEVICE.md 1.1: the WebSocket path is matched without its query
+// conformance: DEVICE.md 1.1: the WebSocket path is matched without its query, and with its `$` encoded or not
 // conformance: DEVICE.md 1.1: permessage-deflate is declined
 #[tokio::test]
 async fn the_path_counts_without_its_query_with_and_without_alpn() {
     let hub = start_hub(&[]).await;
-    for (alpn, path) in [(&[][..], "/$iothub/websocket?iothub-no-client-cert=true"), (&["http/1.1"], PATH)] {
+    for (alpn, path) in [(&[][..], "/$iothub/websocket?iothub-no-client-cert=true"), (&["http/1.1"], PATH), (&[], "/%24iothub/websocket")] {
         let mut raw = RawWebSocket::dial(&hub, alpn).await;
         raw.upgrade(path).await;
         raw.send_frame(0x89, b"still there?").await;

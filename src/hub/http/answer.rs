@@ -33,6 +33,7 @@ pub(super) fn ok(body: &impl Serialize) -> Response {
     json(StatusCode::OK, body)
 }
 
+// conformance-deviation: REST.md 1.3: a 204 has no Content-Length: 0, which HTTP forbids there (RFC 9110, 8.6)
 /// Fills refusals in, adds the headers of REST.md 1.3 and logs.
 pub(super) async fn finish(State(hub): State<HttpState>, request: Request, next: Next) -> Response {
     let request_id = hub.rng.uuid();

@@ -146,7 +146,7 @@ async fn carry_out(hub: &HttpState, item: Value) -> Result<Option<String>, Refus
     let body: ItemBody = read(item.clone())?;
     let id = TwinId {
         device: body.id.as_deref().unwrap_or_default().parse().map_err(bad_id)?,
-        module: body.module_id.as_deref().map(str::parse).transpose().map_err(bad_id)?,
+        module: body.module_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose().map_err(bad_id)?,
     };
     let of_identity = condition(body.etag.as_deref());
     match mode(body.import_mode.as_deref())? {
@@ -203,6 +203,7 @@ fn mode(text: Option<&str>) -> Result<ImportMode, Refusal> {
     }
 }
 
+// conformance-choice: REST.md 8.4: reported properties of an item are ignored: only its device reports
 fn twin_of(item: &Value) -> Result<TwinPatch, Refusal> {
     twin_body::patch(item, NullSection::IsAbsent)
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::error::Refusal;
+use super::json::object;
 use crate::auth::generate_key_pair;
 use crate::hub::registry::{Authentication, IdentityDraft};
 use crate::model::{AuthenticationType, IdentityStatus, SymmetricKey, SymmetricKeyPair, TwinId, X509Thumbprints};
@@ -15,7 +16,9 @@ pub(super) struct IdentityBody {
     module_id: Option<String>,
     status: Option<String>,
     status_reason: Option<String>,
+    #[serde(deserialize_with = "object")]
     authentication: Option<AuthenticationBody>,
+    #[serde(deserialize_with = "object")]
     capabilities: Option<CapabilitiesBody>,
     device_scope: Option<String>,
     parent_scopes: Option<Vec<String>>,
@@ -27,7 +30,9 @@ pub(super) struct IdentityBody {
 struct AuthenticationBody {
     #[serde(rename = "type")]
     kind: Option<String>,
+    #[serde(deserialize_with = "object")]
     symmetric_key: Option<KeysBody>,
+    #[serde(deserialize_with = "object")]
     x509_thumbprint: Option<X509Thumbprints>,
 }
 

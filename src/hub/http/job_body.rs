@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::error::{Envelope, Refusal};
 use super::extract::etag;
-use super::json::{lenient_integer, read};
+use super::json::{lenient_integer, object, read};
 use super::methods::MethodBody;
 use super::twin_body::{self, NullSection, without_service_keys};
 use crate::hub::registry::IfMatch;
@@ -20,6 +20,7 @@ pub(super) struct JobBody {
     #[serde(rename = "type", alias = "jobType")]
     kind: Option<Value>,
     query_condition: Option<String>,
+    #[serde(deserialize_with = "object")]
     cloud_to_device_method: Option<MethodBody>,
     update_twin: Option<Value>,
     start_time: Option<String>,

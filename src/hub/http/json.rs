@@ -1,10 +1,13 @@
 //! Bodies as clients really write them: missing, empty, with nulls for what is absent, with numbers as text.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::{HttpBody, to_bytes};
 use axum::extract::{FromRequest, Request};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -61,18 +64,48 @@ fn too_large() -> Refusal {
 }
 
 impl JsonBody {
-    /// Reads the body as `T`; a missing body is `{}`.
+    /// Reads the body, which must be an object, as `T`; a missing body is `{}`.
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Refusal> {
         let value = if self.0.is_null() { Value::Object(JsonObject::new()) } else { self.0 };
         read(value)
     }
 }
 
-/// Reads a value as `T`; the log says which member does not fit, the caller what the service would say.
+/// Reads an object as `T`; the log says which member does not fit, the caller what the service would say.
 pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Refusal> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(value);
+    read.map(|Object(members)| members).map_err(|error| {
         Refusal::unreadable(ErrorCode::ArgumentInvalid, format!("`{}` in the body: {}", error.path(), error.inner()))
     })
+}
+
+/// Members that are written as an object. serde alone would take an array for them too, its items in the members' order.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+    }
+}
+
+/// Reads a member that is an object or null.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(members)| members))
 }
 
 /// Reads an integer that is written as number or text, or is null: `az` sends time-outs as text (CLIENTS.md 2.4).
@@ -129,6 +162,26 @@ mod tests {
         assert_eq!(refusal.error.code, ErrorCode::MessageTooLarge);
         let refusal = parsed("[".repeat(10_000)).await.unwrap_err();
         assert_eq!(refusal.error.code, ErrorCode::ArgumentInvalid);
+    }
+
+    #[test]
+    fn members_come_as_an_object_and_never_as_an_array() {
+        #[derive(Debug, Default, PartialEq, Deserialize)]
+        #[serde(default)]
+        struct T {
+            a: Option<String>,
+            #[serde(deserialize_with = "object")]
+            t: Option<Box<T>>,
+        }
+        for (body, a) in [(json!({}), None), (json!({"t": null}), None), (json!({"t": {"a": "x"}}), Some("x"))] {
+            assert_eq!(read::<T>(body).unwrap().t.and_then(|inner| inner.a).as_deref(), a);
+        }
+        for (body, path) in [(json!([]), "."), (json!(["x"]), "."), (json!({"t": []}), "t"), (json!({"t": ["x"]}), "t")] {
+            let refusal = read::<T>(body).unwrap_err();
+            let reason = refusal.error.reason.unwrap_or_default();
+            assert!(reason.starts_with(&format!("`{path}` in the body: invalid type: sequence")), "{reason}");
+        }
+        assert_eq!(JsonBody(Value::Null).read::<T>().unwrap(), T::default(), "a missing body is an empty object");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod identity_document;
 mod job_body;
 mod jobs;
 mod json;
+mod leftover;
 mod measure;
 mod methods;
 mod modules;

@@ -13,7 +13,7 @@ use super::HttpState;
 use super::answer::{self, ERROR_CODE};
 use super::error::Refusal;
 use super::extract::bad_id;
-use super::json::JsonBody;
+use super::json::{JsonBody, Object};
 use crate::auth::generate_key;
 use crate::hub::engine::NewKeys;
 use crate::model::limits::BULK_ITEMS_MAX;
@@ -23,7 +23,7 @@ use crate::model::{ErrorCode, SymmetricKey, TwinId};
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RegenerateBody {
     policy_key: Option<String>,
-    devices: Option<Vec<Item>>,
+    devices: Option<Vec<Object<Item>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,7 +50,7 @@ pub(super) async fn post(State(hub): State<HttpState>, body: JsonBody) -> Result
         let text = format!("A bulk call takes at most {BULK_ITEMS_MAX} devices, not {}.", items.len());
         return Err(Refusal::new(ErrorCode::TooManyDevices, text));
     }
-    let outcomes = join_all(items.into_iter().map(|item| rotate(&hub, which, item))).await;
+    let outcomes = join_all(items.into_iter().map(|Object(item)| rotate(&hub, which, item))).await;
     let (mut rotated, mut errors) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
@@ -103,7 +103,7 @@ async fn new_keys(
 ) -> Result<NewKeys, Refusal> {
     let id = TwinId {
         device: device.unwrap_or_default().parse().map_err(bad_id)?,
-        module: module.map(str::parse).transpose().map_err(bad_id)?,
+        module: module.filter(|id| !id.is_empty()).map(str::parse).transpose().map_err(bad_id)?,
     };
     let make = |wanted: bool| wanted.then(key).transpose();
     let new = NewKeys { primary: make(which != Which::Secondary)?, secondary: make(which != Which::Primary)? };

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{self, MethodRouter};
 use serde_json::json;
@@ -12,6 +12,7 @@ use super::HttpState;
 use super::answer::{self, finish};
 use super::authorize::{Group, require};
 use super::error::{Envelope, Refusal};
+use super::leftover::read_out;
 use super::measure::measure;
 use super::shaping::shape;
 use super::{bulk, devices, jobs, methods, modules, query, regenerate, statistics, twins, websocket};
@@ -82,7 +83,9 @@ pub fn router(hub: HttpState) -> Router {
         .method_not_allowed_fallback(|method: Method| async move { not_supported(&method) })
         .fallback(not_found)
         .layer(from_fn_with_state(hub.clone(), finish))
+        .layer(from_fn(read_out))
         .route(websocket::PATH, routing::get(websocket::upgrade))
+        .route(websocket::ENCODED_PATH, routing::get(websocket::upgrade))
         .with_state(hub)
 }
 

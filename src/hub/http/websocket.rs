@@ -18,6 +18,9 @@ use crate::tls::sha1;
 /// Where devices ask for a WebSocket; what follows a `?` means nothing (DEVICE.md 1.1).
 pub(super) const PATH: &str = "/$iothub/websocket";
 
+/// The same path as URL libraries write it that encode the `$`.
+pub(super) const ENCODED_PATH: &str = "/%24iothub/websocket";
+
 /// The subprotocol that a device must offer; the C SDK writes it in capitals.
 const SUBPROTOCOL: &str = "mqtt";
 

@@ -1,4 +1,5 @@
-"""A device, a module and their back end in one process: methods, twins, a token's renewal, a hub that goes and returns.
+"""A device, a module and their back end in one process: methods, twins, a dropped connection, a hub that goes and
+returns, the renewal of tokens.
 
 Told nothing but IOTHUB_CONNECTION_STRING, the device's id and name of the hub, and, through the two variables of the
 SDKs, the CA. Prints the name of each part that held; "restart" asks the test to restart the hub and to write a line.
@@ -93,10 +94,12 @@ def main():
     registry = IoTHubRegistryManager.from_connection_string(os.environ["IOTHUB_CONNECTION_STRING"])
     registry.create_device_with_sas(device_id, *KEYS, status="enabled")
     registry.create_module_with_sas(device_id, module_id, "", *KEYS)
-    identity = "HostName={};DeviceId={};SharedAccessKey={}".format(host, device_id, KEYS[0])
-    device = Client(IoTHubDeviceClient.create_from_connection_string(identity, connection_retry_interval=1))
-    identity = "HostName={};DeviceId={};ModuleId={};SharedAccessKey={}".format(host, device_id, module_id, KEYS[1])
-    module = Client(IoTHubModuleClient.create_from_connection_string(identity, connection_retry_interval=1))
+    identities = [
+        "HostName={};DeviceId={};SharedAccessKey={}".format(host, device_id, KEYS[0]),
+        "HostName={};DeviceId={};ModuleId={};SharedAccessKey={}".format(host, device_id, module_id, KEYS[1]),
+    ]
+    device = Client(IoTHubDeviceClient.create_from_connection_string(identities[0], connection_retry_interval=1))
+    module = Client(IoTHubModuleClient.create_from_connection_string(identities[1], connection_retry_interval=1))
 
     echoes(registry.invoke_device_method, device_id)
     echoes(registry.invoke_device_module_method, device_id, module_id)
@@ -106,22 +109,34 @@ def main():
     twins(registry, device, device_id, module, module_id)
     print("twins", flush=True)
 
+    # Whoever comes second takes the connection away; the device, which tries again at once, takes it back.
+    rival = IoTHubDeviceClient.create_from_connection_string(identities[0], connection_retry=False)
+    rival.connect()
+    device.comes_back()
+    echoes(registry.invoke_device_method, device_id, connect_timeout=PATIENCE)
+    rival.shutdown()
+    print("dropped", flush=True)
+
     print("restart", flush=True)
     sys.stdin.readline()
     device.comes_back()
-    # The session outlives the hub: nobody subscribes again.
+    module.comes_back()
+    # The sessions outlive the hub: nobody subscribes again.
     echoes(registry.invoke_device_method, device_id, connect_timeout=PATIENCE)
     echoes(registry.invoke_device_module_method, device_id, module_id, connect_timeout=PATIENCE)
     print("reconnect", flush=True)
     device.sdk.shutdown()
     module.sdk.shutdown()
 
-    identity = "HostName={};DeviceId={};SharedAccessKey={}".format(host, device_id, KEYS[0])
-    device = Client(IoTHubDeviceClient.create_from_connection_string(identity, sastoken_ttl=SHORT_LIVED))
+    device = Client(IoTHubDeviceClient.create_from_connection_string(identities[0], sastoken_ttl=SHORT_LIVED))
+    module = Client(IoTHubModuleClient.create_from_connection_string(identities[1], sastoken_ttl=SHORT_LIVED))
     device.comes_back()
+    module.comes_back()
     echoes(registry.invoke_device_method, device_id, connect_timeout=PATIENCE)
+    echoes(registry.invoke_device_module_method, device_id, module_id, connect_timeout=PATIENCE)
     print("renewal", flush=True)
     device.sdk.shutdown()
+    module.sdk.shutdown()
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ async fn jobs() {
 // conformance: REST.md 9: a query answers a bare array with x-ms-item-type Twin, Raw or DeviceJob, also when it is empty
 // conformance: REST.md 9: x-ms-continuation is there while more rows follow, belongs to its text, and is gone on the last page
 // conformance: REST.md 9: a query that cannot be read is 400 ArgumentInvalid
-// conformance: GRAMMAR.md 7: a bad query is 400 ArgumentInvalid;BadRequest for the caller
+// conformance: GRAMMAR.md 7: a bad query is 400 ArgumentInvalid, with a text that begins with BadRequest
 #[tokio::test]
 async fn queries() {
     replay("queries").await;

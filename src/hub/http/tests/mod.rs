@@ -3,6 +3,7 @@
 mod authorization;
 mod bearer;
 mod golden;
+mod leftover;
 mod odd_bodies;
 mod online;
 mod shapes;

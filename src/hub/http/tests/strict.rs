@@ -45,6 +45,20 @@ async fn doubtful_jobs_pass_unless_the_hub_is_strict() {
     }
 }
 
+// conformance: GRAMMAR.md 7: a strict hub says of a bad query no more than the service does: BadRequest
+#[tokio::test]
+async fn what_is_wrong_with_a_query_is_said_unless_the_hub_is_strict() {
+    let strict = TestHub::with(Fidelity { strictness: Strictness::Strict, ..Fidelity::INSTANT });
+    let query = json!({"query": "SELECT * FROM devices WHERE STARTS_WITH(deviceId, 'a')"}).to_string();
+    let refused = strict.ask(Method::POST, "/devices/query", query.clone()).await;
+    assert_eq!(refused.verdict(), "400 ArgumentInvalid");
+    assert_eq!(refused.body["Message"], "ErrorCode:ArgumentInvalid;BadRequest");
+    let refused = TestHub::start().ask(Method::POST, "/devices/query", query).await;
+    assert_eq!(refused.verdict(), "400 ArgumentInvalid");
+    let message = refused.body["Message"].as_str().unwrap();
+    assert!(message.starts_with("ErrorCode:ArgumentInvalid;BadRequest: column 29 of the query: "), "{message}");
+}
+
 #[tokio::test]
 async fn doubtful_queries_pass_unless_the_hub_is_strict() {
     let lenient = TestHub::start();

@@ -60,7 +60,12 @@ impl Served {
     async fn exchange_with(&self, stream: &mut TlsStream<TcpStream>, line: &str, headers: &str) -> String {
         let token = self.hub.token("iothubowner");
         let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
+        self.exchange_after(stream, request.as_bytes()).await
+    }
+
+    /// Sends bytes that make a request whole, and reads the head and body of its answer.
+    pub(super) async fn exchange_after(&self, stream: &mut TlsStream<TcpStream>, bytes: &[u8]) -> String {
+        stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         loop {
             let mut byte = [0_u8];
