@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::auth::{DefaultPolicy, Right, Rights, UnknownRight};
 use crate::model::SymmetricKeyPair;
-use crate::model::limits::{POLICIES_MAX, POLICY_NAME_CHARS_MAX};
+use crate::model::limits::{POLICIES_MAX, POLICY_NAME_CHARS_MAX, SERVICE_POLICIES_MAX};
 
 /// A policy as somebody asks for it: `NAME=right,right`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +75,21 @@ impl Policy {
 
 /// Says that a hub would have more policies than the service allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the hub would have {count} policies with its own five; the service has at most {POLICIES_MAX}")]
-pub struct TooManyPolicies {
-    /// How many it would have.
-    pub count: usize,
+pub enum TooManyPolicies {
+    /// Of all kinds.
+    #[error("the hub would have {count} policies with its own five; the service has at most {POLICIES_MAX}")]
+    All {
+        /// How many it would have.
+        count: usize,
+    },
+    /// Of those with the right ServiceConnect.
+    #[error(
+        "the hub would have {count} policies with ServiceConnect, its own two among them; the service has at most {SERVICE_POLICIES_MAX}"
+    )]
+    Service {
+        /// How many it would have.
+        count: usize,
+    },
 }
 
 /// The policies of one hub, the service's own first.
@@ -89,7 +100,7 @@ impl Policies {
     /// The names and rights of a hub that was asked for `custom` policies. A later draft of a name wins.
     ///
     /// # Errors
-    /// [`TooManyPolicies`] past [`POLICIES_MAX`].
+    /// [`TooManyPolicies`] past [`POLICIES_MAX`] or [`SERVICE_POLICIES_MAX`].
     pub fn drafts(custom: &[PolicyDraft]) -> Result<Vec<PolicyDraft>, TooManyPolicies> {
         let defaults =
             DefaultPolicy::ALL.iter().map(|policy| PolicyDraft { name: policy.name.to_owned(), rights: policy.rights });
@@ -101,7 +112,11 @@ impl Policies {
             }
         }
         if drafts.len() > POLICIES_MAX {
-            return Err(TooManyPolicies { count: drafts.len() });
+            return Err(TooManyPolicies::All { count: drafts.len() });
+        }
+        let serving = drafts.iter().filter(|draft| draft.rights.allows(Right::ServiceConnect)).count();
+        if serving > SERVICE_POLICIES_MAX {
+            return Err(TooManyPolicies::Service { count: serving });
         }
         Ok(drafts)
     }
@@ -146,10 +161,14 @@ mod tests {
         assert!(!drafts[2].rights.allows(Right::DeviceConnect));
     }
 
+    // conformance: REST.md 2.3: a hub has 16 policies at most, and 10 with ServiceConnect
     #[test]
-    fn the_seventeenth_policy_is_refused() {
-        let custom: Vec<PolicyDraft> = (0..12).map(|n| format!("p{n}=RegistryRead").parse().unwrap()).collect();
-        assert_eq!(Policies::drafts(&custom[..11]).unwrap().len(), 16);
-        assert_eq!(Policies::drafts(&custom), Err(TooManyPolicies { count: 17 }));
+    fn the_seventeenth_policy_is_refused_and_the_eleventh_with_service_connect() {
+        let custom =
+            |right: &str| -> Vec<PolicyDraft> { (0..12).map(|n| format!("p{n}={right}").parse().unwrap()).collect() };
+        assert_eq!(Policies::drafts(&custom("RegistryRead")[..11]).unwrap().len(), 16);
+        assert_eq!(Policies::drafts(&custom("RegistryRead")), Err(TooManyPolicies::All { count: 17 }));
+        assert_eq!(Policies::drafts(&custom("ServiceConnect")[..8]).unwrap().len(), 13);
+        assert_eq!(Policies::drafts(&custom("ServiceConnect")[..9]), Err(TooManyPolicies::Service { count: 11 }));
     }
 }

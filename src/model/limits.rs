@@ -139,6 +139,8 @@ pub const DEVICE_CALLS_MAX: usize = 64;
 pub const METHOD_DELAY_S_MAX: u64 = 86_400;
 /// Shared access policies of one hub (REST.md 2.3).
 pub const POLICIES_MAX: usize = 16;
+/// Most policies with ServiceConnect, those of the service included (REST.md 2.3).
+pub const SERVICE_POLICIES_MAX: usize = 10;
 /// Longest policy name, in characters (ours).
 pub const POLICY_NAME_CHARS_MAX: usize = 64;
 

@@ -32,6 +32,12 @@ pub enum TopicError {
         /// Whose connection it is.
         own: String,
     },
+    /// One that the hub publishes to.
+    #[error("the topic `{topic}` is for messages from the hub; devices only subscribe to it")]
+    FromHub {
+        /// The topic.
+        topic: String,
+    },
     /// No request id where one must be.
     #[error("the topic `{topic}` has no $rid")]
     NoRequestId {
@@ -104,10 +110,7 @@ impl Upstream {
         let bag = match topic.strip_prefix(&events_prefix(own)) {
             Some("") => "",
             Some(rest) => rest.strip_prefix('/').ok_or_else(|| unknown(topic))?,
-            None if topic.starts_with("devices/") => {
-                return Err(TopicError::Foreign { topic: topic.to_owned(), own: own.to_string() });
-            }
-            None => return Err(unknown(topic)),
+            None => return Err(not_telemetry(topic, own)),
         };
         // The Node SDK ends a module's output topics with one more slash.
         Ok(bag.strip_suffix('/').unwrap_or(bag))
@@ -135,9 +138,13 @@ pub fn telemetry_topic(own: &TwinId) -> String {
 }
 
 fn events_prefix(own: &TwinId) -> String {
+    format!("{}/events", messages_prefix(own))
+}
+
+fn messages_prefix(own: &TwinId) -> String {
     match &own.module {
-        None => format!("devices/{}/messages/events", own.device),
-        Some(module) => format!("devices/{}/modules/{module}/messages/events", own.device),
+        None => format!("devices/{}/messages", own.device),
+        Some(module) => format!("devices/{}/modules/{module}/messages", own.device),
     }
 }
 
@@ -267,6 +274,19 @@ impl<'t> Query<'t> {
     fn version(&self, topic: &str) -> Result<Option<u64>, TopicError> {
         self.version.map(|version| version.parse().map_err(|_| number(topic))).transpose()
     }
+}
+
+/// What a topic is that is none of `own`'s to publish to.
+fn not_telemetry(topic: &str, own: &TwinId) -> TopicError {
+    let topic = topic.to_owned();
+    if Downstream::parse(&topic, own).is_ok() {
+        return TopicError::FromHub { topic };
+    }
+    let is_own = topic.strip_prefix(&messages_prefix(own)).is_some_and(|rest| rest.starts_with('/'));
+    if topic.starts_with("devices/") && !is_own {
+        return TopicError::Foreign { topic, own: own.to_string() };
+    }
+    TopicError::Unknown { topic }
 }
 
 fn unknown(topic: &str) -> TopicError {

@@ -21,12 +21,14 @@ fn a_port_in_use_is_exit_2_and_named_with_its_flag() {
 #[test]
 fn flags_that_make_no_hub_are_exit_2() {
     let env = TestEnv::new();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["--policy", "reader"], "NAME=right,right"),
         (&["--policy", "reader=Everything"], "`Everything` is not a right"),
         (&["--device", "a b"], "not allowed in a device id"),
         (&["--host-name", "https://localhost"], "not allowed in the host name"),
         (&["--mqtt-port", "70000"], "70000"),
+        (&["--listen", "localhost"], "write an IP address"),
+        (&["--metrics", "localhost:9464"], "write an IP address and a port"),
     ];
     for (flags, text) in cases {
         let hub = env.run([&["hub", "--https-port", "0"], flags].concat());

@@ -57,7 +57,11 @@ async fn a_device_on_a_websocket_is_a_device_like_any_other() {
 #[tokio::test]
 async fn the_path_counts_without_its_query_with_and_without_alpn() {
     let hub = start_hub(&[]).await;
-    for (alpn, path) in [(&[][..], "/$iothub/websocket?iothub-no-client-cert=true"), (&["http/1.1"], PATH), (&[], "/%24iothub/websocket")] {
+    for (alpn, path) in [
+        (&[][..], "/$iothub/websocket?iothub-no-client-cert=true"),
+        (&["http/1.1"], PATH),
+        (&[], "/%24iothub/websocket"),
+    ] {
         let mut raw = RawWebSocket::dial(&hub, alpn).await;
         raw.upgrade(path).await;
         raw.send_frame(0x89, b"still there?").await;

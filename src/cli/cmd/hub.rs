@@ -61,7 +61,7 @@ pub struct HubServeArgs {
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     pub host_name: String,
     /// Address to listen on instead of both loopbacks; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub listen: Vec<IpAddr>,
     /// Folder in which the hub keeps its state and its CA
     #[arg(long, value_name = "DIR")]
@@ -86,7 +86,7 @@ pub struct HubServeArgs {
     #[command(flatten)]
     pub fidelity: FidelityArgs,
     /// Serve Prometheus metrics there at /metrics, in plain HTTP and without credentials; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_and_port)]
     pub metrics: Option<SocketAddr>,
     /// Whose Entra ID tokens to take: their `iss`. Without it all are refused
     #[arg(long, value_name = "URL", requires = "entra_jwks")]
@@ -109,6 +109,14 @@ pub struct HubEnvArgs {
     /// bash, fish, powershell or cmd; python, node or az for what that tool reads
     #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::DEFAULT, hide_possible_values = true)]
     pub shell: Shell,
+}
+
+fn address(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address, as in 127.0.0.1 or ::1")
+}
+
+fn address_and_port(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:9464 or [::1]:9464")
 }
 
 /// Runs the command.

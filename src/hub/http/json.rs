@@ -176,7 +176,8 @@ mod tests {
         for (body, a) in [(json!({}), None), (json!({"t": null}), None), (json!({"t": {"a": "x"}}), Some("x"))] {
             assert_eq!(read::<T>(body).unwrap().t.and_then(|inner| inner.a).as_deref(), a);
         }
-        for (body, path) in [(json!([]), "."), (json!(["x"]), "."), (json!({"t": []}), "t"), (json!({"t": ["x"]}), "t")] {
+        for (body, path) in [(json!([]), "."), (json!(["x"]), "."), (json!({"t": []}), "t"), (json!({"t": ["x"]}), "t")]
+        {
             let refusal = read::<T>(body).unwrap_err();
             let reason = refusal.error.reason.unwrap_or_default();
             assert!(reason.starts_with(&format!("`{path}` in the body: invalid type: sequence")), "{reason}");

@@ -86,7 +86,7 @@ impl Live {
         let silence = edge.clock.monotonic().saturating_sub(heard);
         let quiet_left = self.silence_max.saturating_sub(silence);
         if quiet_left.is_zero() {
-            return Err(Ending::Silent { seconds: silence.as_secs() });
+            return Err(Ending::Silent { silence });
         }
         let token_left = edge.clock.now().duration_until(self.refused_from);
         match Duration::try_from(token_left) {
@@ -151,7 +151,7 @@ impl Live {
 
     fn reply(&self, edge: &DeviceEdge, outcome: Result<TwinReply, HubError>) -> TwinReply {
         outcome.unwrap_or_else(|error| {
-            let reason = error.reason.as_deref().unwrap_or_default();
+            let reason = error.reason.as_deref();
             tracing::warn!(target: LOG, device = %self.id, %error, reason, "a twin request is refused");
             TwinReply::Refused { status: error.code.http_status(), body: error_body(&error, &edge.clock, &edge.rng) }
         })

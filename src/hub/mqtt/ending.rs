@@ -1,5 +1,7 @@
 //! Why a connection ended: for the log, and for the will.
 
+use std::time::Duration;
+
 use super::session::Closing;
 use crate::hub::HubError;
 use crate::mqtt::StreamError;
@@ -17,10 +19,10 @@ pub(crate) enum Ending {
     #[error(transparent)]
     Stream(StreamError),
     /// Neither packet nor ping for one and a half keep-alive intervals.
-    #[error("nothing heard for {seconds} s, longer than keep-alive allows")]
+    #[error("nothing heard for {:.1} s, longer than keep-alive allows", .silence.as_secs_f64())]
     Silent {
         /// How long.
-        seconds: u64,
+        silence: Duration,
     },
     /// The token's time is over; the device is to come back with a fresh one.
     #[error("the token expired")]

@@ -65,6 +65,7 @@ fn other_upstream_topics_are_refused_with_the_reason() {
     let reason = |topic: &str| match Upstream::parse(topic, &device()).unwrap_err() {
         TopicError::Unknown { .. } => "unknown",
         TopicError::Foreign { .. } => "foreign",
+        TopicError::FromHub { .. } => "from the hub",
         TopicError::NoRequestId { .. } => "rid",
         TopicError::Number { .. } => "number",
     };
@@ -72,7 +73,12 @@ fn other_upstream_topics_are_refused_with_the_reason() {
         ("hello", "unknown"),
         ("$iothub/twin/GETT/?$rid=1", "unknown"),
         ("devices/d%41/messages/eventsx", "unknown"),
+        ("devices/d%41/messages/event/", "unknown"),
+        ("devices/d%41/messages/devicebound/", "from the hub"),
+        ("$iothub/methods/POST/lockDoor/?$rid=1", "from the hub"),
+        ("$iothub/twin/res/200/?$rid=1", "from the hub"),
         ("devices/dA/messages/events/", "foreign"),
+        ("devices/dA/messages/devicebound/", "foreign"),
         ("devices/d%41/modules/m/messages/events/", "foreign"),
         ("$iothub/twin/GET/", "rid"),
         ("$iothub/twin/GET/?rid=1", "rid"),

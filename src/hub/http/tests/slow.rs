@@ -56,3 +56,14 @@ async fn a_body_that_never_ends_is_refused() {
     assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
     assert_eq!(seconds, HTTP_BODY_S_MAX, "and the connection ends with it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_waits_for_a_body_no_longer_than_an_endpoint() {
+    let served = served().await;
+    let mut stream = served.connect().await;
+    let head = "POST /devices?api-version=2021-04-12 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n[";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (said, seconds) = until_closed(stream).await;
+    assert!(said.starts_with("HTTP/1.1 401 "), "{said}");
+    assert_eq!(seconds, HTTP_BODY_S_MAX);
+}
