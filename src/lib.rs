@@ -15,7 +15,7 @@
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
-//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it |
+//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`], [`source`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it · texts that people write, strictly read |
 //! | 0 | [`model`] | the words of the domain |
 //!
 //! [`hub`], [`device`] and [`client`] never import each other: they meet on the wire. What they share
@@ -27,7 +27,7 @@
 //! - The hub's engine is a pure function of state, command and time; it never awaits.
 //! - Every queue, loop, body, depth and wait has a bound from [`model::limits`].
 //! - One clock ([`model::Clock`]), one source of chance ([`model::Rng`]), one TLS provider ([`tls`]), one YAML
-//!   reader ([`manifest`]), one place that prints ([`cli`]).
+//!   reader ([`source`]), one place that prints ([`cli`]).
 //! - Secrets are [`model::SymmetricKey`] or redacted wrappers; no `Debug` shows them.
 #![forbid(unsafe_code)]
 
@@ -45,5 +45,6 @@ pub mod plan;
 pub mod query;
 pub mod report;
 pub mod run;
+pub mod source;
 pub mod survey;
 pub mod tls;
