@@ -7,6 +7,7 @@ mod both_sides;
 mod completions;
 mod conformance;
 mod entra;
+mod fleet_faults;
 mod fuzz_smoke;
 mod guardrails;
 mod help;
