@@ -8,6 +8,7 @@ mod completions;
 mod conformance;
 mod entra;
 mod fleet_faults;
+mod fleet_file;
 mod fuzz_smoke;
 mod guardrails;
 mod help;
