@@ -11,11 +11,11 @@
 //! | 8 | [`cli`] | arguments, wiring, exit codes; the only place that prints |
 //! | 7 | [`local`] | the embedded hub and fleet of `--local` |
 //! | 6 | [`report`] | run events and plans in, output out |
-//! | 5 | [`survey`] | asks a hub what a plan would do |
+//! | 5 | [`survey`], [`fleet`] | asks a hub what a plan would do · fleet file → the devices of a fleet |
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
-//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it |
+//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`], [`source`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it · texts that people write, strictly read |
 //! | 0 | [`model`] | the words of the domain |
 //!
 //! [`hub`], [`device`] and [`client`] never import each other: they meet on the wire. What they share
@@ -26,8 +26,8 @@
 //! - Nothing is acknowledged before it is durable (telemetry and connectionState are exempt).
 //! - The hub's engine is a pure function of state, command and time; it never awaits.
 //! - Every queue, loop, body, depth and wait has a bound from [`model::limits`].
-//! - One clock ([`model::Clock`]), one source of chance ([`model::Rng`]), one TLS provider ([`tls`]), one YAML
-//!   reader ([`manifest`]), one place that prints ([`cli`]).
+//! - One clock ([`model::Clock`]), one source of chance ([`model::Rng`]; what a fleet decides comes from its
+//!   [`model::Seed`]), one TLS provider ([`tls`]), one YAML reader ([`source`]), one place that prints ([`cli`]).
 //! - Secrets are [`model::SymmetricKey`] or redacted wrappers; no `Debug` shows them.
 #![forbid(unsafe_code)]
 
@@ -35,6 +35,7 @@ pub mod auth;
 pub mod cli;
 pub mod client;
 pub mod device;
+pub mod fleet;
 pub mod guardrails;
 pub mod hub;
 pub mod local;
@@ -45,5 +46,6 @@ pub mod plan;
 pub mod query;
 pub mod report;
 pub mod run;
+pub mod source;
 pub mod survey;
 pub mod tls;

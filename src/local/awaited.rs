@@ -27,6 +27,8 @@ impl Awaited {
         match event.kind {
             DeviceEventKind::Ready { .. } => self.ready.remove(&event.id),
             DeviceEventKind::Reported { .. } => self.reports.remove(&event.id),
+            // Not even its fleet expects it.
+            DeviceEventKind::StaysOffline => self.ready.remove(&event.id) | self.reports.remove(&event.id),
             _ => false,
         };
     }

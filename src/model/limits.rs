@@ -119,6 +119,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 5;
 
 /// Port of MQTT over TLS (DEVICE.md 1.1).
 pub const MQTT_PORT: u16 = 8883;
+/// Port of HTTPS, and of MQTT over a WebSocket (DEVICE.md 1.1).
+pub const HTTPS_PORT: u16 = 443;
 /// How long a device waits for CONNACK, in seconds: a busy hub delays it that long (DEVICE.md 1.10).
 pub const CONNACK_S_MAX: u64 = 60;
 /// How long a device waits for SUBACK, for a twin reply and for PINGRESP, in seconds (DEVICE.md 3 and 10.2).
@@ -135,8 +137,30 @@ pub const SHORT_CONNECTIONS_MAX: u32 = 3;
 pub const DEVICE_EVENTS_PRINTED_MAX: usize = 256;
 /// Method calls that a device has yet to answer; further ones get 503 at once (ours; DEVICE.md 2.7).
 pub const DEVICE_CALLS_MAX: usize = 64;
-/// Longest delay of a simulated method, in seconds (ours: past any time-out of the service).
-pub const METHOD_DELAY_S_MAX: u64 = 86_400;
+/// Longest time that a simulated device takes over anything, in seconds (ours: past any time-out of the service).
+pub const LATENCY_S_MAX: u64 = 86_400;
+/// Shortest time between two messages of a simulated device, in milliseconds (ours: one device is no load generator).
+pub const TELEMETRY_EVERY_MS_MIN: u64 = 10;
+/// Telemetry messages of a device that wait for their PUBACK; the next waits for one of them (ours).
+pub const DEVICE_TELEMETRY_UNACKED_MAX: usize = 16;
+/// How long a device waits for the PUBACK of a telemetry message, in seconds (ours: as for a twin reply).
+pub const DEVICE_PUBACK_S_MAX: u64 = 60;
+/// Reports of a device that wait for their time; a further one joins the last (ours).
+pub const DEVICE_REPORTS_MAX: usize = 16;
+/// Packets of a slow device that wait to be sent; when as many wait, the oldest goes (ours).
+pub const DEVICE_PACKETS_LATE_MAX: usize = 64;
+/// Pairs of method and status whose answers a fleet counts apart (ours).
+pub const FLEET_ANSWERS_TOLD_APART_MAX: usize = 256;
+/// Shortest time between two strikes of a fault, in milliseconds (ours: a device that flaps is not to spin).
+pub const FAULT_MS_MIN: u64 = 100;
+/// How long a silent device holds its connection at most, in keep-alive intervals (ours: the hub ends it after 1.5).
+pub const SILENT_KEEP_ALIVES_MAX: u32 = 2;
+/// How long a connection that was taken over may take to be ended by the hub, in seconds (ours).
+pub const TAKEN_OVER_S_MAX: u64 = 60;
+/// Longest text that one pattern makes, in characters (ours: the service takes 4,096 bytes in a twin).
+pub const PATTERN_CHARS_MAX: usize = 1_024;
+/// Deepest nesting of a template (ours: past the ten levels of a twin, far below what a stack holds).
+pub const TEMPLATE_DEPTH_MAX: usize = 32;
 /// Shared access policies of one hub (REST.md 2.3).
 pub const POLICIES_MAX: usize = 16;
 /// Most policies with ServiceConnect, those of the service included (REST.md 2.3).
@@ -146,16 +170,20 @@ pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
-/// Largest manifest file, in bytes (ours).
-pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
-/// Deepest nesting of a manifest (ours; crates.md 2.4).
-pub const MANIFEST_DEPTH_MAX: usize = 32;
-/// Bytes that a manifest file may grow to when its aliases are followed, eight of them a node (ours).
-pub const MANIFEST_EXPANDED_BYTES_MAX: usize = 16 * MANIFEST_BYTES_MAX;
-/// Brackets that a manifest may leave open at once, wherever they stand (ours: the parser is quadratic in them).
-pub const MANIFEST_BRACKETS_MAX: usize = 4 * MANIFEST_DEPTH_MAX;
+/// Largest manifest or fleet file, in bytes (ours).
+pub const SOURCE_BYTES_MAX: usize = 1024 * 1024;
+/// Deepest nesting of such a file (ours; crates.md 2.4).
+pub const SOURCE_DEPTH_MAX: usize = 32;
+/// Bytes that such a file may grow to when its aliases are followed, eight of them a node (ours).
+pub const SOURCE_EXPANDED_BYTES_MAX: usize = 16 * SOURCE_BYTES_MAX;
+/// Brackets that such a file may leave open at once, wherever they stand (ours: the parser is quadratic in them).
+pub const SOURCE_BRACKETS_MAX: usize = 4 * SOURCE_DEPTH_MAX;
 /// Deepest directory below a PATH that is searched for manifests (ours).
 pub const MANIFEST_DIRECTORY_DEPTH_MAX: usize = 32;
+/// Devices of one fleet (REST.md 8.1: what a hub takes).
+pub const FLEET_DEVICES_MAX: u64 = 1_000_000;
+/// Groups of one fleet (ours: generators make devices differ within one).
+pub const FLEET_GROUPS_MAX: usize = 100;
 /// Problems shown for one file in text output (product.md 1).
 pub const PROBLEMS_SHOWN_MAX: usize = 50;
 
