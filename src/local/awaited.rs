@@ -70,4 +70,11 @@ mod tests {
         awaited.hear(&DeviceEvent { id: id("b"), kind: DeviceEventKind::Reported { version: Some(2) } });
         assert_eq!(awaited.devices(), 0);
     }
+
+    #[test]
+    fn nobody_waits_for_who_stays_offline() {
+        let mut awaited = awaited();
+        awaited.hear(&DeviceEvent { id: id("b"), kind: DeviceEventKind::StaysOffline });
+        assert_eq!(awaited.devices(), 1);
+    }
 }
