@@ -1,4 +1,4 @@
-//! What carries a device's packets: TLS, or a WebSocket inside it.
+//! What carries a device's packets: TLS, a WebSocket inside it, or what was given.
 
 use std::io;
 use std::pin::Pin;
@@ -8,12 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::dial::ByteStream;
 use crate::mqtt::WebSocketBytes;
 
-/// The bytes under the packets. The rarer kind is in a box, so that the other stays small.
+/// The bytes under the packets. The rarer kinds are in boxes, so that the other stays small.
 pub(in crate::device) enum Carrier {
     Tls(TlsStream<TcpStream>),
     WebSocket(Box<WebSocketBytes<TlsStream<TcpStream>>>),
+    Given(Box<dyn ByteStream>),
 }
 
 impl AsyncRead for Carrier {
@@ -21,6 +23,7 @@ impl AsyncRead for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::WebSocket(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Given(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -30,6 +33,7 @@ impl AsyncWrite for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::WebSocket(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Given(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -37,6 +41,7 @@ impl AsyncWrite for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::WebSocket(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Given(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -44,6 +49,7 @@ impl AsyncWrite for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::WebSocket(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Given(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
