@@ -9,6 +9,7 @@ use super::operation::Operation;
 use super::retry::{Contact, Failures, Notify, Patience, Waiting};
 use super::token::{EntraTokens, SasTokens, TokenSource};
 use super::transport::{Answer, Call, Transport};
+use super::wire::Wire;
 use crate::auth::{HubHost, ServiceConnectionString};
 use crate::model::{Clock, Rng};
 use crate::tls::{TrustAnchors, client_config};
@@ -62,10 +63,18 @@ impl HubClient {
     /// # Errors
     /// [`SetupError`] when the trusted certificates cannot be used.
     pub fn new(config: HubClientConfig) -> Result<Self, ClientError> {
-        Self::build(config).map_err(|error| ClientError::new(Operation::Connect, error))
+        Self::build(config, None).map_err(|error| ClientError::new(Operation::Connect, error))
     }
 
-    fn build(config: HubClientConfig) -> Result<Self, SetupError> {
+    /// Makes a client that asks over another wire than HTTPS; a sign-in still goes its own way.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn over(wire: Arc<dyn Wire>, config: HubClientConfig) -> Result<Self, ClientError> {
+        Self::build(config, Some(wire)).map_err(|error| ClientError::new(Operation::Connect, error))
+    }
+
+    fn build(config: HubClientConfig, wire: Option<Arc<dyn Wire>>) -> Result<Self, SetupError> {
         let HubClientConfig { access, trust, clock, rng, patience, notify } = config;
         let tls = client_config(&trust)?;
         let (host, tokens) = match access {
@@ -77,7 +86,7 @@ impl HubClient {
                 (host, TokenSource::Entra(Box::new(tokens)))
             }
         };
-        let transport = Transport::new(&host, &tls, tokens, (clock.clone(), rng.clone()), patience.request)?;
+        let transport = Transport::new(&host, (&tls, wire), tokens, (clock.clone(), rng.clone()), patience.request)?;
         Ok(Self(Arc::new(Shared { transport, clock, rng, patience, notify, reached: AtomicBool::new(false) })))
     }
 

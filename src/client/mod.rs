@@ -19,6 +19,7 @@ mod retry;
 mod token;
 mod transport;
 mod twins;
+mod wire;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,3 +33,4 @@ pub use operation::Operation;
 pub use query::{QueryPage, QueryPages, device_jobs_query};
 pub use retry::{Notify, Pace, Patience, Waiting};
 pub use twins::IfMatch;
+pub use wire::{NoAnswer, Wire, WireAnswer};

@@ -8,7 +8,7 @@ use crate::model::limits::{HTTPS_PORT, KEEP_ALIVE_S_MAX, MQTT_PORT, RECONNECT_MS
 use crate::model::{SymmetricKey, TwinId};
 use crate::tls::{ClientConfig, OfferedIdentity};
 
-use super::link::LoopbackSources;
+use super::link::{Dial, LoopbackSources};
 use super::{Behaviour, FleetStats};
 
 /// Seconds between signs of life when nobody says otherwise: what the C SDKs use (DEVICE.md 1.5).
@@ -92,6 +92,8 @@ pub struct Endpoint {
     /// How long devices wait before they dial again.
     pub reconnect: ReconnectSpans,
     pub(super) sources: Arc<LoopbackSources>,
+    /// What is dialled with, where it is not TCP and TLS.
+    pub(super) dial: Option<Arc<dyn Dial>>,
 }
 
 impl Endpoint {
@@ -108,7 +110,14 @@ impl Endpoint {
             transport,
             reconnect: ReconnectSpans::default(),
             sources: Arc::default(),
+            dial: None,
         }
+    }
+
+    /// The same endpoint, reached by another way than TCP and TLS.
+    #[must_use]
+    pub fn over(self, dial: Arc<dyn Dial>) -> Self {
+        Self { dial: Some(dial), ..self }
     }
 
     /// The endpoint that a device's connection string names: its gateway, else its host; a port there is the transport's

@@ -32,6 +32,7 @@ pub use connectivity::{Connectivity, Flapping, HalfOpen, Slow, Takeover};
 pub use event::{DesiredOrigin, DeviceEvent, DeviceEventKind, LossKind, LossReason};
 pub use fleet::{Fleet, FleetOptions, Ramp};
 pub use id_template::{IdTemplate, InvalidIdTemplate};
+pub use link::{ByteStream, Dial};
 pub use machine::{Effects, Input, Machine, Next, Now};
 pub use method_rule::{Failures, InvalidMethodRule, MethodRule, Payload, PayloadTooLarge, STATUS_OK};
 pub use stats::{FleetFigures, FleetStats};

@@ -77,6 +77,7 @@ async fn accept_loop<S, F>(
                     // On the heap, and gone with the handshake: the rest of a task is there as long as its connection.
                     let handshake = Box::pin(shake_hands(config, tcp, peer, slots));
                     let stream = tokio::select! {
+                        biased;
                         stream = handshake => stream,
                         () = stop.cancelled() => None,
                     };
@@ -94,6 +95,7 @@ async fn accept_loop<S, F>(
                     tracing::warn!(%error, "cannot accept connections, trying again shortly{}", remedy(&error));
                 }
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => break,
                     () = sleep(Duration::from_millis(ACCEPT_PAUSE_MS)) => {}
                 }

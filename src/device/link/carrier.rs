@@ -1,4 +1,4 @@
-//! What carries a device's packets: TLS, or a WebSocket inside it.
+//! What carries a device's packets: TLS, a WebSocket inside it, or what was given.
 
 use std::io;
 use std::pin::Pin;
@@ -8,9 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::dial::ByteStream;
 use crate::mqtt::WebSocketBytes;
 
-/// The bytes under the packets.
+/// The bytes under the packets; the rarer kinds are in boxes.
 #[expect(
     clippy::large_enum_variant,
     reason = "the link around it is in a box already, and most devices are of the large kind"
@@ -18,6 +19,7 @@ use crate::mqtt::WebSocketBytes;
 pub(in crate::device) enum Carrier {
     Tls(TlsStream<TcpStream>),
     WebSocket(Box<WebSocketBytes<TlsStream<TcpStream>>>),
+    Given(Box<dyn ByteStream>),
 }
 
 impl AsyncRead for Carrier {
@@ -25,6 +27,7 @@ impl AsyncRead for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::WebSocket(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Given(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -34,6 +37,7 @@ impl AsyncWrite for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::WebSocket(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Given(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -41,6 +45,7 @@ impl AsyncWrite for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::WebSocket(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Given(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -48,6 +53,7 @@ impl AsyncWrite for Carrier {
         match self.get_mut() {
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::WebSocket(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Given(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

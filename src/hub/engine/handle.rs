@@ -1,14 +1,15 @@
-//! How the edges reach the engine: asynchronous calls into its thread's bounded queue.
+//! How the edges reach the engine: asynchronous calls into its bounded queue.
 
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{Command, NewKeys, Reply};
+use super::driver;
 use super::session::{SessionKind, SessionOpened};
-use super::writer::{Envelope, Order, start_writer};
+use super::writer::{Envelope, Order, Writer};
 use crate::hub::metrics::Metrics;
 use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::registry::{Identity, IdentityDraft, IfMatch};
@@ -41,7 +42,16 @@ impl EngineOptions {
     }
 }
 
-/// Reaches the engine's thread; cheap to clone. Every call returns after its commit is durable.
+/// What keeps the engine going.
+#[derive(Clone)]
+enum Drive {
+    /// A thread of its own, that waits for its queue.
+    Thread,
+    /// A task, that waits for a bell.
+    Task(Arc<Notify>),
+}
+
+/// Reaches the engine; cheap to clone. Every call returns after its commit is durable.
 ///
 /// A call whose future is dropped is carried out all the same.
 #[derive(Clone)]
@@ -51,6 +61,7 @@ pub struct EngineHandle {
     queue: SyncSender<Envelope>,
     room: Arc<Semaphore>,
     ended: watch::Receiver<()>,
+    drive: Drive,
 }
 
 impl EngineHandle {
@@ -59,17 +70,41 @@ impl EngineHandle {
     /// # Errors
     /// [`StoreError`] when the store cannot be read or the thread cannot be started.
     pub fn start(store: Store, options: EngineOptions) -> Result<Self, StoreError> {
-        let clock = options.clock.clone();
-        // One place more than there are callers: it is for the order to stop.
-        let (queue, orders) = std::sync::mpsc::sync_channel(ENGINE_QUEUE_MAX + 1);
+        let (clock, (queue, orders)) = (options.clock.clone(), queue());
         let room = Arc::new(Semaphore::new(ENGINE_QUEUE_MAX));
-        let ended = start_writer(store.clone(), options, (orders, Arc::clone(&room)))?;
-        Ok(Self { store, clock, queue, room, ended })
+        let writer = Writer::restore(store.clone(), options, Arc::clone(&room))?;
+        let ended = driver::start_thread(writer, orders)?;
+        Ok(Self { store, clock, queue, room, ended, drive: Drive::Thread })
+    }
+
+    /// The same for simulations: the engine is the future, which waits on tokio's time and blocks nobody's thread but the
+    /// one that polls it. Dropping it is a kill: what is not committed then never happened.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn start_in_task(
+        store: Store,
+        options: EngineOptions,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + use<>), StoreError> {
+        let (clock, (queue, orders)) = (options.clock.clone(), queue());
+        let room = Arc::new(Semaphore::new(ENGINE_QUEUE_MAX));
+        let writer = Writer::restore(store.clone(), options, Arc::clone(&room))?;
+        let bell = Arc::new(Notify::new());
+        let (ended, engine) = driver::task(writer, orders, Arc::clone(&bell));
+        Ok((Self { store, clock, queue, room, ended, drive: Drive::Task(bell) }, engine))
+    }
+
+    fn put(&self, envelope: Envelope) -> Result<(), HubError> {
+        self.queue.try_send(envelope).map_err(|_| stopped())?;
+        if let Drive::Task(bell) = &self.drive {
+            bell.notify_one();
+        }
+        Ok(())
     }
 
     async fn order(&self, order: Order) -> Result<(), HubError> {
         let place = Arc::clone(&self.room).acquire_owned().await.map_err(|_| stopped())?;
-        self.queue.try_send(Envelope { order, place: Some(place) }).map_err(|_| stopped())
+        self.put(Envelope { order, place: Some(place) })
     }
 
     async fn ask(&self, command: Command, mailbox: Option<mpsc::Sender<Box<Notice>>>) -> Result<Reply, HubError> {
@@ -78,11 +113,11 @@ impl EngineHandle {
         answer.await.map_err(|_| stopped())?
     }
 
-    /// Stops the thread after the commands already queued; later calls get `ServiceUnavailable`.
+    /// Stops the engine after the commands already queued; later calls get `ServiceUnavailable`.
     pub async fn stop(&self) {
         self.room.close();
         // A full queue has an order to stop in it already.
-        let _ = self.queue.try_send(Envelope { order: Order::Stop, place: None });
+        let _ = self.put(Envelope { order: Order::Stop, place: None });
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
     }
@@ -108,6 +143,26 @@ impl EngineHandle {
     /// [`StoreError`] when the store cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.store.snapshot()
+    }
+
+    /// Reads the store where waiting for a disk harms nobody: on a thread for that, or at once in a simulation.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, or the reading ended early.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = self.store.clone();
+        let look = move || read(&store.snapshot()?);
+        if matches!(self.drive, Drive::Task(_)) {
+            return look();
+        }
+        match tokio::task::spawn_blocking(look).await {
+            Ok(outcome) => outcome,
+            Err(ended) => Err(StoreError::Abandoned(ended)),
+        }
     }
 
     /// Notes that an identity sent something (telemetry, a twin read): moves `lastActivityTime`, in memory only.
@@ -288,6 +343,11 @@ impl EngineHandle {
         // A hub that stopped knows of no connections.
         let _ = self.ask(Command::Disconnect(connection), None).await;
     }
+}
+
+/// One place more than there are callers: it is for the order to stop.
+fn queue() -> (SyncSender<Envelope>, Receiver<Envelope>) {
+    std::sync::mpsc::sync_channel(ENGINE_QUEUE_MAX + 1)
 }
 
 fn stopped() -> HubError {

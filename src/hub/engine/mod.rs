@@ -1,7 +1,8 @@
 //! The hub's synchronous core and the handle through which the edges reach it.
 //!
 //! [`Engine`] is a function of its state, a command and the time: it never waits, never asks for the time, and names
-//! no socket. Its [`EngineHandle`] runs it on one thread: a batch of commands, one commit, then their replies.
+//! no socket. Its [`EngineHandle`] runs it on one thread, or in one task of a simulation: a batch of
+//! commands, one commit, then their replies.
 //!
 //! - Nothing leaves (no reply, no notice) before the commit that holds what it says.
 //! - A refused command has changed nothing.
@@ -10,6 +11,7 @@
 
 mod command;
 mod dispatch;
+mod driver;
 mod handle;
 mod job;
 mod method;

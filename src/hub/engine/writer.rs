@@ -1,13 +1,11 @@
-//! The engine's thread: takes a batch of orders, lets the engine carry them out, commits once, and only then lets
-//! replies, notices and completions go.
+//! The engine's turn: a batch of orders is carried out, committed once, and only then replies, notices and completions go.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::command::{Applied, Command, Completion, Effects, Reply, Ticket};
 use super::{Engine, EngineOptions};
@@ -16,11 +14,11 @@ use crate::hub::metrics::{Batch, Metrics};
 use crate::hub::notice::{ConnectionId, Notice};
 use crate::hub::store::{Store, StoreError, Touched, WriteTables};
 use crate::model::Clock;
-use crate::model::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX, ENGINE_SLEEP_S_MAX, ENGINE_STEPS_MAX};
+use crate::model::limits::{ENGINE_QUEUE_MAX, ENGINE_STEPS_MAX};
 
 type ReplySender = oneshot::Sender<Result<Reply, HubError>>;
 
-/// What the thread is asked to do.
+/// What the engine is asked to do.
 pub(super) enum Order {
     /// Carry out a command and answer.
     Carry {
@@ -43,19 +41,12 @@ pub(super) struct Envelope {
     pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
-/// Whether the thread goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Going {
-    On,
-    ToStop,
-}
-
-struct Writer {
+/// The engine between its queue and its store.
+pub(super) struct Writer {
     store: Store,
     clock: Clock,
     metrics: Metrics,
     engine: Engine,
-    orders: Receiver<Envelope>,
     /// The places of orders that wait, and of those under way.
     room: Arc<Semaphore>,
     mailboxes: HashMap<ConnectionId, mpsc::Sender<Box<Notice>>>,
@@ -84,101 +75,44 @@ struct Answer {
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Starts the thread; the receiver ends when the thread has.
-///
-/// # Errors
-/// [`StoreError`] when the store cannot be read or there is no thread to be had.
-pub(super) fn start_writer(
-    store: Store,
-    options: EngineOptions,
-    (orders, room): (Receiver<Envelope>, Arc<Semaphore>),
-) -> Result<watch::Receiver<()>, StoreError> {
-    let batch = store.begin()?;
-    let engine =
-        Engine::restore(options.rng, &mut batch.tables(&store)?, options.clock.now())?.with_fidelity(options.fidelity);
-    batch.commit()?;
-    let mut writer = Writer {
-        store,
-        clock: options.clock,
-        metrics: options.metrics,
-        engine,
-        orders,
-        room,
-        mailboxes: HashMap::new(),
-        callers: HashMap::new(),
-        wakers: Vec::new(),
-        lost: Vec::new(),
-    };
-    let (running, ended) = watch::channel(());
-    let run = move || {
-        if let Err(error) = writer.run() {
-            tracing::error!(error = error.chain(), "the store failed; the hub carries out nothing more");
-        }
-        // First everything that holds the store, then the word that it is free.
-        drop(writer);
-        drop(running);
-    };
-    std::thread::Builder::new().name("hub-engine".to_owned()).spawn(run).map_err(StoreError::Thread)?;
-    Ok(ended)
-}
-
 impl Writer {
-    fn run(&mut self) -> Result<(), StoreError> {
-        loop {
-            let (orders, going) = self.collect();
-            self.carry_out(orders)?;
-            if going == Going::ToStop {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Waits until there is something to do; takes what is queued, up to a batch.
-    fn collect(&mut self) -> (Vec<Envelope>, Going) {
-        let mut orders = Vec::new();
-        let first = match self.patience() {
-            Some(Duration::ZERO) => None,
-            Some(patience) => match self.orders.recv_timeout(patience) {
-                Ok(order) => Some(order),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return (orders, Going::ToStop),
-            },
-            None => match self.orders.recv() {
-                Ok(order) => Some(order),
-                Err(_) => return (orders, Going::ToStop),
-            },
-        };
-        let mut next = match first {
-            Some(order) => Ok(order),
-            None => self.orders.try_recv(),
-        };
-        loop {
-            match next {
-                Ok(Envelope { order: Order::Stop, .. }) | Err(TryRecvError::Disconnected) => {
-                    return (orders, Going::ToStop);
-                }
-                Err(TryRecvError::Empty) => return (orders, Going::On),
-                Ok(order) => orders.push(order),
-            }
-            if orders.len() == ENGINE_BATCH_MAX {
-                return (orders, Going::On);
-            }
-            next = self.orders.try_recv();
-        }
+    /// The engine of a store, as it was left; jobs that were under way go on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub(super) fn restore(store: Store, options: EngineOptions, room: Arc<Semaphore>) -> Result<Self, StoreError> {
+        let batch = store.begin()?;
+        let engine = Engine::restore(options.rng, &mut batch.tables(&store)?, options.clock.now())?
+            .with_fidelity(options.fidelity);
+        batch.commit()?;
+        Ok(Self {
+            store,
+            clock: options.clock,
+            metrics: options.metrics,
+            engine,
+            room,
+            mailboxes: HashMap::new(),
+            callers: HashMap::new(),
+            wakers: Vec::new(),
+            lost: Vec::new(),
+        })
     }
 
     /// How long to wait for an order; `None` is for ever.
-    fn patience(&self) -> Option<Duration> {
+    pub(super) fn patience(&self) -> Option<Duration> {
         let now = self.clock.now();
         if self.engine.has_work(now) || !self.lost.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = self.engine.next_timer()?;
-        let left = Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO);
-        Some(left.min(Duration::from_secs(ENGINE_SLEEP_S_MAX)))
+        Some(Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO))
     }
 
-    fn carry_out(&mut self, orders: Vec<Envelope>) -> Result<(), StoreError> {
+    /// Carries out a batch and what is due, commits once, and lets everything go that the commit has made true.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of the batch was promised to anybody, and the engine is of no more use.
+    pub(super) fn carry_out(&mut self, orders: Vec<Envelope>) -> Result<(), StoreError> {
         // One time for the whole batch: what a command makes due now is due for the step that follows it.
         let now = self.clock.now();
         let mut outbox = Outbox::default();

@@ -31,18 +31,13 @@ pub struct HttpState {
 }
 
 impl HttpState {
-    /// Reads the store on a thread where waiting for a disk harms nobody.
+    /// Reads the store.
     pub(super) async fn read<T, F>(&self, read: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
         F: FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
     {
-        let engine = self.engine.clone();
-        let outcome = tokio::task::spawn_blocking(move || read(&engine.snapshot()?)).await;
-        match outcome {
-            Ok(result) => result.map_err(|error| HubError::from(error).into()),
-            Err(panic) => Err(Refusal::internal(format!("a read of the store ended early: {panic}"))),
-        }
+        self.engine.read(read).await.map_err(|error| HubError::from(error).into())
     }
 }
 

@@ -78,6 +78,7 @@ impl MetricsPort {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept(), if connections.len() < METRICS_CONNECTIONS_MAX => match accepted {
@@ -105,17 +106,12 @@ async fn answer(stream: TcpStream, router: Router) {
 }
 
 async fn scrape(State(source): State<Arc<Source>>) -> Response {
-    let looked_at = {
-        let source = Arc::clone(&source);
-        tokio::task::spawn_blocking(move || look(&source.engine.snapshot()?)).await
-    };
-    let text = match looked_at {
-        Ok(Ok((devices, jobs))) => source.metrics.render(source.engine.queued(), devices, &jobs).ok(),
-        Ok(Err(error)) => {
+    let text = match source.engine.read(look).await {
+        Ok((devices, jobs)) => source.metrics.render(source.engine.queued(), devices, &jobs).ok(),
+        Err(error) => {
             tracing::error!(target: LOG, error = error.chain(), "the store cannot be read");
             None
         }
-        Err(_) => None,
     };
     match text {
         Some(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),

@@ -1,6 +1,9 @@
 //! A connection that was let in: packets, notices and deadlines until something ends it.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +24,7 @@ use crate::hub::store::StoreError;
 use crate::hub::throttle::Operation;
 use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEOVERS_OF_A_FIGHT, TAKEOVERS_WINDOW_S};
 use crate::model::{ErrorCode, TwinId};
-use crate::mqtt::{PacketStream, QoS, ServerPacket, Will};
+use crate::mqtt::{ClientPacket, PacketStream, QoS, ServerPacket, StreamError, Will};
 
 /// A device that was let in.
 pub(super) struct Live {
@@ -46,6 +49,8 @@ impl Live {
         stop: &CancellationToken,
     ) -> Ending {
         let mut heard = edge.clock.monotonic();
+        // Where both wait, each gets its turn: neither can starve the other.
+        let mut notices_first = true;
         // The connection is accepted all the same (DEVICE.md 1.10).
         if let Err(error) = edge.manner.throttle.check_quota() {
             return Ending::Throttled(error);
@@ -55,22 +60,26 @@ impl Live {
                 Ok(left) => left,
                 Err(ending) => return ending,
             };
-            let actions = tokio::select! {
+            let news = tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ending::HubStops,
                 () = sleep(left) => continue,
-                notice = self.mailbox.recv() => match notice {
-                    Some(notice) => self.session.on_notice(*notice),
-                    None => return Ending::Dropped,
-                },
-                packet = stream.read_client_packet() => match packet {
-                    Ok(Some(packet)) => {
-                        heard = edge.clock.monotonic();
-                        stream.io().acknowledge_at_once();
-                        self.session.on_packet(packet)
-                    }
-                    Ok(None) => return Ending::LinkLost,
-                    Err(error) => return Ending::Stream(error),
-                },
+                news = next(&mut self.mailbox, stream, notices_first) => news,
+            };
+            let actions = match news {
+                News::Notice(Some(notice)) => {
+                    notices_first = false;
+                    self.session.on_notice(*notice)
+                }
+                News::Notice(None) => return Ending::Dropped,
+                News::Packet(Ok(Some(packet))) => {
+                    notices_first = true;
+                    heard = edge.clock.monotonic();
+                    stream.io().acknowledge_at_once();
+                    self.session.on_packet(packet)
+                }
+                News::Packet(Ok(None)) => return Ending::LinkLost,
+                News::Packet(Err(error)) => return Ending::Stream(error),
             };
             let began = edge.clock.monotonic();
             if let Err(ending) = Box::pin(self.perform(actions, stream, edge)).await {
@@ -209,6 +218,33 @@ impl Live {
         // Whether the farewell arrives is the device's business: the connection is over either way.
         let _ = timeout(Duration::from_secs(DEVICE_FAREWELL_S_MAX), stream.shutdown()).await;
     }
+}
+
+/// What a connection waits for.
+enum News {
+    /// A notice of the engine; none once the mailbox has ended.
+    Notice(Option<Box<Notice>>),
+    /// A packet of the device, or how its stream ended.
+    Packet(Result<Option<ClientPacket>, StreamError>),
+}
+
+/// Waits for a notice or a packet. Nothing is lost when the wait is dropped.
+async fn next<S: DeviceStream>(
+    mailbox: &mut mpsc::Receiver<Box<Notice>>,
+    stream: &mut PacketStream<S>,
+    notices_first: bool,
+) -> News {
+    let mut packet = pin!(stream.read_client_packet());
+    poll_fn(|cx| {
+        if notices_first && let Poll::Ready(notice) = mailbox.poll_recv(cx) {
+            return Poll::Ready(News::Notice(notice));
+        }
+        if let Poll::Ready(packet) = packet.as_mut().poll(cx) {
+            return Poll::Ready(News::Packet(packet));
+        }
+        if notices_first { Poll::Pending } else { mailbox.poll_recv(cx).map(News::Notice) }
+    })
+    .await
 }
 
 fn read_twin(engine: &EngineHandle, id: &TwinId) -> Result<serde_json::Value, HubError> {

@@ -30,6 +30,7 @@ pub(super) async fn open<S: DeviceStream>(
     stop: &CancellationToken,
 ) -> Option<Live> {
     let connect = tokio::select! {
+        biased;
         () = stop.cancelled() => return None,
         connect = read_connect(stream, peer) => connect?,
     };

@@ -53,6 +53,9 @@ pub enum StoreError {
     /// The database itself: a full disk, an input or output error, a damaged file.
     #[error("the database cannot be read or written")]
     Database(#[source] Box<redb::Error>),
+    /// A reading ended early.
+    #[error("a read of the store ended early")]
+    Abandoned(#[source] tokio::task::JoinError),
     /// The operating system gives no thread to write with.
     #[error("the engine's thread cannot be started")]
     Thread(#[source] std::io::Error),

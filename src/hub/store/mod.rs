@@ -99,15 +99,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when memory runs out.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::with_backend(InMemoryBackend::new())
+        let database = Medium::Memory.builder().create_with_backend(InMemoryBackend::new())?;
+        Self::new(database, Medium::Memory)
     }
 
-    /// A database on a storage of one's own, which may fail on purpose.
+    /// A database on a storage of one's own, which is used as a file is and may fail on purpose.
     ///
     /// # Errors
     /// [`StoreError`] when the storage fails.
     pub fn with_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        Self::new(Medium::Memory.builder().create_with_backend(backend)?, Medium::Memory)
+        Self::new(Medium::File.builder().create_with_backend(backend)?, Medium::File)
     }
 
     fn new(database: Database, medium: Medium) -> Result<Self, StoreError> {

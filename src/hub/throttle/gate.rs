@@ -76,6 +76,7 @@ impl Throttle {
         self.metrics.shaped(operation.name(), "delayed");
         tracing::debug!(target: "iotjob::hub::throttle", operation = operation.name(), ?wait, "delayed");
         tokio::select! {
+            biased;
             () = sleep(wait) => Ok(()),
             () = limits.stop.cancelled() => Err(HubError::unavailable("the hub stopped while the request waited")),
         }
