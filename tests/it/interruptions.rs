@@ -16,8 +16,8 @@ fn door(env: &TestEnv, answers: &str) -> (HubProcess, Process) {
 }
 
 fn run_ended(stdout: &str) -> Value {
-    let events = stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
-    events.filter(|event| event["event"] == "runEnded").last().expect("the run has ended")
+    let mut events = stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    events.find(|event| event["event"] == "runEnded").expect("the run has ended")
 }
 
 #[test]
