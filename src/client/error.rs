@@ -28,9 +28,11 @@ pub enum Operation {
     InvokeMethod,
     /// `GET /devices/{id}`.
     ReadDevice,
-    /// `PUT /devices/{id}` and bulk creation.
+    /// Bulk creation.
     CreateDevice,
-    /// `DELETE /devices/{id}`.
+    /// Bulk replacement.
+    UpdateDevice,
+    /// `DELETE /devices/{id}` and bulk deletion.
     DeleteDevice,
 }
 
@@ -42,14 +44,14 @@ impl Operation {
             Self::CreateJob | Self::ReadJob | Self::CancelJob | Self::ListJobs => "RegistryRead and RegistryWrite",
             Self::Query | Self::ReadTwin | Self::PatchTwin | Self::InvokeMethod => "ServiceConnect",
             Self::Connect | Self::ReadDevice => "RegistryRead",
-            Self::CreateDevice | Self::DeleteDevice => "RegistryWrite",
+            Self::CreateDevice | Self::UpdateDevice | Self::DeleteDevice => "RegistryWrite",
         }
     }
 
     /// Whether it changes anything on the hub or a device.
     fn changes_something(self) -> bool {
-        use Operation::{CancelJob, CreateDevice, CreateJob, DeleteDevice, InvokeMethod, PatchTwin};
-        matches!(self, CreateJob | CancelJob | PatchTwin | InvokeMethod | CreateDevice | DeleteDevice)
+        use Operation::{CancelJob, CreateDevice, CreateJob, DeleteDevice, InvokeMethod, PatchTwin, UpdateDevice};
+        matches!(self, CreateJob | CancelJob | PatchTwin | InvokeMethod | CreateDevice | UpdateDevice | DeleteDevice)
     }
 }
 
@@ -67,6 +69,7 @@ impl fmt::Display for Operation {
             Self::InvokeMethod => "call the method",
             Self::ReadDevice => "read the device",
             Self::CreateDevice => "create the device",
+            Self::UpdateDevice => "change the device",
             Self::DeleteDevice => "delete the device",
         })
     }

@@ -4,6 +4,7 @@
 //! repeated and how long to be patient, and nothing of runs, manifests or terminals: a lost answer to a job's PUT,
 //! for instance, is told and never guessed at.
 
+mod bulk;
 mod devices;
 mod envelope;
 mod error;
@@ -20,7 +21,8 @@ mod twins;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use devices::{BulkFailure, DeviceAuthentication, DeviceIdentity, NewDevice};
+pub use bulk::{BulkFailure, NewAuthentication, NewIdentity, RegistryEntry};
+pub use devices::{DeviceAuthentication, DeviceIdentity};
 pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, Operation, ServiceError, SetupError, Unreached};
 pub use hub_client::{HubClient, HubClientConfig};
 pub use query::{QueryPage, QueryPages, device_jobs_query};

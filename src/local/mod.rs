@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::auth::{ConnectionStringError, HubHost, parse_service};
-use crate::client::{BulkFailure, ClientError, HubClient, HubClientConfig, NewDevice, Notify, Patience};
+use crate::client::{
+    BulkFailure, ClientError, HubClient, HubClientConfig, NewAuthentication, NewIdentity, Notify, Patience,
+};
 use crate::device::{
     Behaviour, Credentials, DeviceConfig, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule, Ramp,
     UnfitForMqtt,
@@ -193,11 +195,16 @@ fn policy<'r>(ready: &'r ReadyInfo, name: &str) -> &'r str {
 }
 
 async fn register(client: &HubClient, residents: &[Resident]) -> Result<(), LocalError> {
-    let new: Vec<NewDevice> = residents
+    let new: Vec<NewIdentity> = residents
         .iter()
-        .map(|resident| NewDevice { id: resident.id.clone(), keys: None, tags: resident.tags.clone() })
+        .map(|resident| NewIdentity {
+            id: TwinId::device(resident.id.clone()),
+            authentication: NewAuthentication::Sas,
+            status_reason: None,
+            tags: resident.tags.clone(),
+        })
         .collect();
-    match client.create_devices(&new).await?.into_iter().next() {
+    match client.create_identities(&new).await?.into_iter().next() {
         Some(failure) => Err(LocalError::NotRegistered(failure)),
         None => Ok(()),
     }

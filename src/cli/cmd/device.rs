@@ -15,7 +15,7 @@ use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::secret_arg::SecretArg;
 use crate::cli::signals::StopSignals;
-use crate::client::{ErrorClass, NewDevice};
+use crate::client::{ErrorClass, NewAuthentication, NewIdentity};
 use crate::device::{
     Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, IdTemplate,
     LossReason, MethodRule, Ramp,
@@ -203,9 +203,16 @@ async fn register(
     ids: &[DeviceId],
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let wanted: Vec<NewDevice> =
-        ids.iter().map(|id| NewDevice { id: id.clone(), keys: None, tags: JsonObject::new() }).collect();
-    let refused = match args.hub.client(printer)?.create_devices(&wanted).await {
+    let wanted: Vec<NewIdentity> = ids
+        .iter()
+        .map(|id| NewIdentity {
+            id: TwinId::device(id.clone()),
+            authentication: NewAuthentication::Sas,
+            status_reason: None,
+            tags: JsonObject::new(),
+        })
+        .collect();
+    let refused = match args.hub.client(printer)?.create_identities(&wanted).await {
         Ok(refused) => refused,
         Err(error) if error.class() == ErrorClass::NotPermitted => {
             printer.warn(&format!(
