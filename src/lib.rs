@@ -15,7 +15,7 @@
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
-//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it |
+//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`], [`metrics`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it · the port for Prometheus |
 //! | 0 | [`model`] | the words of the domain |
 //!
 //! [`hub`], [`device`] and [`client`] never import each other: they meet on the wire. What they share
@@ -39,6 +39,7 @@ pub mod guardrails;
 pub mod hub;
 pub mod local;
 pub mod manifest;
+pub mod metrics;
 pub mod model;
 pub mod mqtt;
 pub mod plan;

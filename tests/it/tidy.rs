@@ -8,7 +8,7 @@ use crate::support::env::checkout;
 /// Modules from the bottom up; a module may use those of lower layers and itself (see `src/lib.rs`).
 const LAYERS: &[&[&str]] = &[
     &["model"],
-    &["query", "auth", "tls", "mqtt"],
+    &["query", "auth", "tls", "mqtt", "metrics"],
     &["manifest"],
     &["plan", "client", "guardrails"],
     &["run", "device", "hub"],
