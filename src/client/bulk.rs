@@ -9,7 +9,9 @@ use super::hub_client::HubClient;
 use super::retry::Repeat;
 use super::transport::Call;
 use crate::model::limits::BULK_ITEMS_MAX;
-use crate::model::{DeviceId, ErrorCode, IdentityStatus, JsonObject, ModuleId, TwinId, X509Thumbprints};
+use crate::model::{
+    AuthenticationType, DeviceId, ErrorCode, IdentityStatus, JsonObject, ModuleId, TwinId, X509Thumbprints,
+};
 
 /// A device or module to be created, enabled.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +38,16 @@ pub enum NewAuthentication {
 }
 
 impl NewAuthentication {
+    /// The registry's word for it.
+    #[must_use]
+    pub fn kind(&self) -> AuthenticationType {
+        match self {
+            Self::Sas => AuthenticationType::Sas,
+            Self::SelfSigned(_) => AuthenticationType::SelfSigned,
+            Self::CertificateAuthority => AuthenticationType::CertificateAuthority,
+        }
+    }
+
     fn body(&self) -> Value {
         match self {
             Self::Sas => json!({ "type": "sas", "symmetricKey": {} }),
@@ -47,6 +59,7 @@ impl NewAuthentication {
 
 /// A device as the registry held it at one moment: what its etag names is what may be changed or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RegistryEntry {
     /// The id.
     #[serde(rename = "deviceId")]
@@ -54,6 +67,8 @@ pub struct RegistryEntry {
     /// The etag of the identity; twins show it as `deviceEtag`.
     #[serde(rename = "deviceEtag")]
     pub etag: String,
+    /// How it proves itself.
+    pub authentication_type: AuthenticationType,
 }
 
 /// One identity of a bulk call that was not created, changed or deleted.
@@ -145,8 +160,9 @@ impl<'d> BulkItem<'d> {
         }
     }
 
-    fn replace(identity: &'d NewIdentity, etag: &'d str) -> Self {
-        Self { import_mode: "updateIfMatchETag", etag: Some(etag), tags: None, ..Self::create(identity) }
+    fn replace(identity: &'d NewIdentity, etag: Option<&'d str>) -> Self {
+        let import_mode = if etag.is_some() { "updateIfMatchETag" } else { "update" };
+        Self { import_mode, etag, tags: None, ..Self::create(identity) }
     }
 
     fn delete(entry: &'d RegistryEntry) -> Self {
@@ -173,17 +189,17 @@ impl HubClient {
         self.bulk(Operation::CreateDevice, &items).await
     }
 
-    /// Replaces identities that have not changed since they had these etags, a hundred a call; tags stay as they are.
-    /// Gives those that could not be replaced.
+    /// Replaces identities, those with an etag only if they have not changed since; a hundred a call. Tags stay as they
+    /// are. Gives those that could not be replaced.
     ///
     /// # Errors
     /// As [`HubClient::create_identities`].
     pub async fn replace_identities(
         &self,
-        identities: &[(NewIdentity, String)],
+        identities: &[(NewIdentity, Option<String>)],
     ) -> Result<Vec<BulkFailure>, ClientError> {
         let items: Vec<BulkItem<'_>> =
-            identities.iter().map(|(identity, etag)| BulkItem::replace(identity, etag)).collect();
+            identities.iter().map(|(identity, etag)| BulkItem::replace(identity, etag.as_deref())).collect();
         self.bulk(Operation::UpdateDevice, &items).await
     }
 

@@ -22,6 +22,9 @@ pub struct DeviceIdentity {
     /// Whether it may connect.
     #[serde(default)]
     pub status: IdentityStatus,
+    /// Why it has that status, in somebody's words.
+    #[serde(default)]
+    pub status_reason: Option<String>,
     /// Whether it is connected, as far as the registry knows.
     #[serde(default)]
     pub connection_state: ConnectionState,

@@ -88,7 +88,10 @@ impl HubClient {
     /// # Errors
     /// [`ClientError`].
     pub async fn devices_with_status_reason(&self, reason: &str) -> Result<Vec<RegistryEntry>, ClientError> {
-        let text = format!("SELECT deviceId, deviceEtag FROM devices WHERE statusReason = {}", quoted(reason));
+        let text = format!(
+            "SELECT deviceId, deviceEtag, authenticationType FROM devices WHERE statusReason = {}",
+            quoted(reason)
+        );
         let mut pages = self.query_pages(&text, PAGE_ITEMS_MAX);
         let mut all = Vec::new();
         while let Some(page) = pages.next_page().await? {

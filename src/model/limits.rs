@@ -2,6 +2,8 @@
 
 /// Longest device or module id, in characters (REST.md 8.1).
 pub const ID_CHARS_MAX: usize = 128;
+/// Longest `statusReason` of a device, in characters (the service's reference of device identities).
+pub const STATUS_REASON_CHARS_MAX: usize = 128;
 /// Longest job id, in characters (REST.md 4.3).
 pub const JOB_ID_CHARS_MAX: usize = 64;
 /// Longest query text, in characters, with the service's prefix (REST.md 4.5, GRAMMAR.md 2).

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["manifest"],
     &["plan", "client", "guardrails"],
     &["run", "device", "hub"],
-    &["survey"],
+    &["survey", "registration"],
     &["report"],
     &["local"],
     &["cli"],

@@ -125,8 +125,12 @@ async fn bulk_items_say_what_they_are_and_what_they_must_not_touch() {
     client.create_identities(&[made, module]).await.unwrap();
     let thumbprints = X509Thumbprints { primary_thumbprint: Some("AB".to_owned()), secondary_thumbprint: None };
     let signed = NewIdentity { authentication: NewAuthentication::SelfSigned(thumbprints), ..new_identity("s") };
-    client.replace_identities(&[(signed, "MQ==".to_owned())]).await.unwrap();
-    let entry = RegistryEntry { id: "d".parse().unwrap(), etag: "Mg==".to_owned() };
+    client.replace_identities(&[(signed, Some("MQ==".to_owned()))]).await.unwrap();
+    let entry = RegistryEntry {
+        id: "d".parse().unwrap(),
+        etag: "Mg==".to_owned(),
+        authentication_type: AuthenticationType::Sas,
+    };
     client.delete_devices(&[entry]).await.unwrap();
     let bodies: Vec<String> = hub.requests().into_iter().map(|request| request.body).collect();
     insta::assert_snapshot!(bodies.join("\n"), @r#"
@@ -139,12 +143,13 @@ async fn bulk_items_say_what_they_are_and_what_they_must_not_touch() {
 
 #[tokio::test]
 async fn devices_are_found_by_their_status_reason_whatever_it_holds() {
-    let page = r#"[{"deviceId":"a","deviceEtag":"MQ=="}]"#;
+    let page = r#"[{"deviceId":"a","deviceEtag":"MQ==","authenticationType":"selfSigned"}]"#;
     let hub = ScriptedHub::start(vec![ok(&["x-ms-continuation: more"], page), ok(&[], "[]"), ok(&[], r#"[{}]"#)]).await;
     let client = hub.client();
     let found = client.devices_with_status_reason(r"it's \ mine").await.unwrap();
-    assert_eq!(found, [RegistryEntry { id: "a".parse().unwrap(), etag: "MQ==".to_owned() }]);
-    let query = r#"{"query":"SELECT deviceId, deviceEtag FROM devices WHERE statusReason = 'it\\'s \\\\ mine'"}"#;
+    let authentication_type = AuthenticationType::SelfSigned;
+    assert_eq!(found, [RegistryEntry { id: "a".parse().unwrap(), etag: "MQ==".to_owned(), authentication_type }]);
+    let query = r#"{"query":"SELECT deviceId, deviceEtag, authenticationType FROM devices WHERE statusReason = 'it\\'s \\\\ mine'"}"#;
     assert!(hub.requests().iter().all(|request| request.body == query), "{:?}", hub.requests());
     let error = client.devices_with_status_reason("x").await.unwrap_err();
     assert!(matches!(*error.kind, ErrorKind::BadAnswer { .. }), "{error}");
