@@ -1,240 +1,195 @@
-//! How a device answers methods and what it reports.
+//! How a device behaves: what it answers, reports and sends, and how well it is connected.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::model::limits::{METHOD_DELAY_S_MAX, METHOD_PAYLOAD_BYTES_MAX};
-use crate::model::{InvalidId, JsonObject, MethodName};
+use super::connectivity::Connectivity;
+use super::method_rule::{Answer, Call, MethodRule};
+use super::template::{Individual, PayloadTemplate, ValueTemplate};
+use crate::model::limits::{TELEMETRY_BYTES_MAX, TELEMETRY_EVERY_MS_MIN};
+use crate::model::{IdentitySeed, JsonObject, Latency, Share};
+use crate::mqtt::PropertyBag;
 
-/// Says why a text is no rule for a method.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidMethodRule {
-    /// No `=` in it.
-    #[error("`{rule}` is not of the form name=status, name=status:payload or name=status:payload@delay")]
-    Shape {
-        /// The text.
-        rule: String,
-    },
-    /// The name is no method's.
-    #[error(transparent)]
-    Name(#[from] InvalidId),
-    /// The status is no number, or 0, which the SDKs refuse (DEVICE.md 2.7).
-    #[error("`{status}` is not a method's status; write an integer other than 0")]
-    Status {
-        /// The text.
-        status: String,
-    },
-    /// The payload is no JSON.
-    #[error("the payload of `{name}` is not JSON: {source}")]
-    Payload {
-        /// The method.
-        name: String,
-        /// The parser's words.
-        source: serde_json::Error,
-    },
-    /// The payload is larger than the service takes.
-    #[error("the payload of `{name}` has {bytes} bytes; methods take at most {METHOD_PAYLOAD_BYTES_MAX}")]
-    PayloadSize {
-        /// The method.
-        name: String,
-        /// Its size.
-        bytes: usize,
-    },
-    /// The payload's file cannot be read.
-    #[error("the payload file {} cannot be read: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The delay is longer than makes sense.
-    #[error("the delay of `{name}` is longer than {METHOD_DELAY_S_MAX} s")]
-    Delay {
-        /// The method.
-        name: String,
-    },
-}
-
-/// How one method is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MethodRule {
-    /// The status.
-    pub status: i64,
-    /// The payload as JSON; `None` says what was called with what.
-    pub payload: Option<Bytes>,
-    /// How long the answer takes.
-    pub delay: Duration,
-}
-
-impl MethodRule {
-    /// Reads `name=status[:payload][@delay]`, as in `lockDoor=200:{"ok":true}@2s`, `reboot=500` or `slow=200@30s`.
-    ///
-    /// The last `@` ends the payload when a duration follows it. A payload that begins with `@` names a file, which
-    /// `read_file` reads.
-    ///
-    /// # Errors
-    /// [`InvalidMethodRule`] that says which part is wrong.
-    pub fn parse(
-        rule: &str,
-        read_file: impl FnOnce(&Path) -> io::Result<String>,
-    ) -> Result<(MethodName, Self), InvalidMethodRule> {
-        let shape = || InvalidMethodRule::Shape { rule: rule.to_owned() };
-        let (name, answer) = rule.split_once('=').ok_or_else(shape)?;
-        let name: MethodName = name.trim().parse()?;
-        let (answer, delay) = split_delay(answer);
-        if delay > Duration::from_secs(METHOD_DELAY_S_MAX) {
-            return Err(InvalidMethodRule::Delay { name: name.to_string() });
-        }
-        let (status, payload) = match answer.split_once(':') {
-            Some((status, payload)) => (status.trim(), Some(payload.trim()).filter(|payload| !payload.is_empty())),
-            None => (answer.trim(), None),
-        };
-        let bad_status = || InvalidMethodRule::Status { status: status.to_owned() };
-        let status = status.parse().ok().filter(|status| *status != 0).ok_or_else(bad_status)?;
-        let payload = payload.map(|payload| read_payload(&name, payload, read_file)).transpose()?;
-        Ok((name, Self { status, payload, delay }))
-    }
-}
-
-/// Splits a delay off the end, when what follows the last `@` is a duration.
-fn split_delay(answer: &str) -> (&str, Duration) {
-    let split = answer.rsplit_once('@').and_then(|(answer, delay)| {
-        let delay: SignedDuration = delay.trim().parse().ok()?;
-        Some((answer, Duration::try_from(delay).ok()?))
-    });
-    split.unwrap_or((answer, Duration::ZERO))
-}
-
-fn read_payload(
-    name: &MethodName,
-    payload: &str,
-    read_file: impl FnOnce(&Path) -> io::Result<String>,
-) -> Result<Bytes, InvalidMethodRule> {
-    let text = match payload.strip_prefix('@').map(Path::new) {
-        None => payload.to_owned(),
-        Some(path) => read_file(path).map_err(|source| InvalidMethodRule::File { path: path.to_owned(), source })?,
-    };
-    let value: Value =
-        serde_json::from_str(&text).map_err(|source| InvalidMethodRule::Payload { name: name.to_string(), source })?;
-    let json = value.to_string();
-    if json.len() > METHOD_PAYLOAD_BYTES_MAX {
-        return Err(InvalidMethodRule::PayloadSize { name: name.to_string(), bytes: json.len() });
-    }
-    Ok(json.into())
-}
-
-/// How a device behaves. The default answers every method with 200 and what was called, and reports nothing.
+/// How a device behaves. The default answers every method with 200 and what was called, and does nothing else.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Behaviour {
     /// Methods that are answered by a rule of their own.
     pub methods: BTreeMap<String, MethodRule>,
+    /// How every other method is answered.
+    pub other: MethodRule,
     /// Properties reported after each connect, unless the twin holds them already.
-    pub reported: Option<JsonObject>,
-}
-
-/// The answer to one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: i64,
-    pub(super) payload: Bytes,
-    pub(super) delay: Duration,
+    pub reported: Option<ValueTemplate>,
+    /// What follows from desired properties.
+    pub desired: DesiredRule,
+    /// Messages that it sends.
+    pub telemetry: Option<Telemetry>,
+    /// What is wrong with its connection.
+    pub connectivity: Connectivity,
 }
 
 impl Behaviour {
-    /// Decides the answer to a call. Without a payload of its own it is `{"method": name, "payload": what came}`.
-    pub(super) fn answer(&self, name: &str, payload: &Value) -> Answer {
-        let rule = self.methods.get(name);
-        let said = || {
-            let said = json!({"method": name, "payload": payload}).to_string();
-            // A payload at the limit leaves no room for its own echo.
-            Bytes::from(if said.len() > METHOD_PAYLOAD_BYTES_MAX { json!({"method": name}).to_string() } else { said })
-        };
-        match rule {
-            None => Answer { status: 200, payload: said(), delay: Duration::ZERO },
-            Some(rule) => {
-                Answer { status: rule.status, payload: rule.payload.clone().unwrap_or_else(said), delay: rule.delay }
+    /// Decides what becomes of a call.
+    pub(super) fn answer(&self, call: &Call<'_>) -> Answer {
+        self.methods.get(call.name).unwrap_or(&self.other).answer(call)
+    }
+}
+
+/// What a device makes of new desired properties.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DesiredRule {
+    /// What it reports of them.
+    pub apply: Apply,
+    /// After how long.
+    pub delay: Latency,
+}
+
+/// Which of the desired properties that are new to a device it reports as its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Apply {
+    /// None, and it says nothing.
+    #[default]
+    Ignore,
+    /// All.
+    Echo,
+    /// Each member of the top level with this probability.
+    Partial(Share),
+    /// None; it reports `{"rejected": {"version": N}}`, where N is the version of the desired properties.
+    Reject,
+}
+
+impl DesiredRule {
+    /// What is reported of desired properties of that version, and after how long; nothing when there is nothing to say.
+    pub(super) fn report(
+        &self,
+        seed: IdentitySeed,
+        version: u64,
+        desired: &JsonObject,
+    ) -> Option<(JsonObject, Duration)> {
+        let report = match self.apply {
+            Apply::Ignore => return None,
+            Apply::Echo => desired.clone(),
+            Apply::Partial(share) => {
+                let applied = |key: &str| seed.draw(&format!("desired/{key}"), version).hits(share);
+                desired
+                    .iter()
+                    .filter(|(key, _)| applied(key))
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect()
             }
+            Apply::Reject => JsonObject::from_iter([("rejected".to_owned(), json!({"version": version}))]),
+        };
+        let delay = self.delay.drawn(&mut seed.draw("desired delay", version));
+        Some((report, delay)).filter(|(report, _)| !report.is_empty())
+    }
+}
+
+/// Messages that a device sends at quality 1, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    every: Duration,
+    jitter: Share,
+    body: PayloadTemplate,
+    properties: PropertyBag,
+}
+
+/// Says why telemetry cannot be sent so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTelemetry {
+    /// Too often.
+    #[error("a device sends at most every {TELEMETRY_EVERY_MS_MIN} ms, not every {every:?}")]
+    TooOften {
+        /// The time between two messages.
+        every: Duration,
+    },
+    /// A message could be too large.
+    #[error("the message has {bytes} bytes; the service takes at most {TELEMETRY_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+}
+
+impl Telemetry {
+    /// A message every so often, give or take the jitter's share of that time.
+    ///
+    /// # Errors
+    /// [`InvalidTelemetry`].
+    pub fn new(
+        every: Duration,
+        jitter: Share,
+        body: PayloadTemplate,
+        properties: PropertyBag,
+    ) -> Result<Self, InvalidTelemetry> {
+        if every < Duration::from_millis(TELEMETRY_EVERY_MS_MIN) {
+            return Err(InvalidTelemetry::TooOften { every });
         }
+        match body.largest().to_string().len() + properties.to_string().len() {
+            bytes if bytes > TELEMETRY_BYTES_MAX => Err(InvalidTelemetry::TooLarge { bytes }),
+            _ => Ok(Self { every, jitter, body, properties }),
+        }
+    }
+
+    /// The time between message `count` and the one before; the first comes somewhere within one such time, so that a
+    /// fleet does not send in step.
+    pub(super) fn pause_before(&self, seed: IdentitySeed, count: u64) -> Duration {
+        let fraction = seed.draw("telemetry time", count).fraction();
+        if count <= 1 {
+            return self.every.mul_f64(fraction);
+        }
+        self.every.mul_f64(1.0 + self.jitter.fraction() * (2.0 * fraction - 1.0))
+    }
+
+    /// The body of message `count`: the same whenever it is sent.
+    pub(super) fn body(&self, individual: &Individual<'_>, count: u64) -> Value {
+        self.body.fill(individual, "telemetry", count, None)
+    }
+
+    /// The properties of each message.
+    pub(super) fn properties(&self) -> &PropertyBag {
+        &self.properties
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Seed;
 
-    fn no_file(path: &Path) -> io::Result<String> {
-        panic!("{} is not to be read", path.display())
+    fn rule(apply: Apply) -> DesiredRule {
+        DesiredRule { apply, delay: "2s".parse().unwrap() }
     }
 
     #[test]
-    fn rules_are_read_as_documented() {
-        let rule = |status, payload: Option<&'static str>, delay_ms| MethodRule {
-            status,
-            payload: payload.map(Bytes::from),
-            delay: Duration::from_millis(delay_ms),
-        };
-        let cases = [
-            (r#"lockDoor=200:{"ok": true}@2s"#, "lockDoor", rule(200, Some(r#"{"ok":true}"#), 2_000)),
-            ("reboot=500", "reboot", rule(500, None, 0)),
-            ("slow=200@30s", "slow", rule(200, None, 30_000)),
-            ("m=200@1m 30s", "m", rule(200, None, 90_000)),
-            ("m=-7:null@250ms", "m", rule(-7, Some("null"), 250)),
-            (r#"m=200:"a@b""#, "m", rule(200, Some(r#""a@b""#), 0)),
-            (r#"m=200:"a@5s"@5s"#, "m", rule(200, Some(r#""a@5s""#), 5_000)),
-            (r#"m=200:{"a":"x=y:z"}"#, "m", rule(200, Some(r#"{"a":"x=y:z"}"#), 0)),
-        ];
-        for (text, name, expected) in cases {
-            let (parsed_name, parsed) =
-                MethodRule::parse(text, no_file).unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!((parsed_name.as_str(), parsed), (name, expected), "{text}");
-        }
+    fn desired_properties_are_echoed_refused_or_taken_in_part() {
+        let seed = Seed::new(1).of("d");
+        let desired: JsonObject = (0..100).map(|n| (format!("k{n}"), json!(n))).collect();
+        let report = |apply| rule(apply).report(seed, 7, &desired);
+        assert_eq!(report(Apply::Ignore), None);
+        assert_eq!(report(Apply::Echo), Some((desired.clone(), Duration::from_secs(2))));
+        let rejected = json!({"rejected": {"version": 7}}).as_object().cloned().unwrap();
+        assert_eq!(report(Apply::Reject), Some((rejected, Duration::from_secs(2))));
+        let (part, _) = report(Apply::Partial("50%".parse().unwrap())).unwrap();
+        assert!((30..70).contains(&part.len()) && part.iter().all(|(key, value)| desired[key] == *value));
+        assert_eq!(report(Apply::Partial(Share::NONE)), None);
     }
 
     #[test]
-    fn a_payload_may_lie_in_a_file() {
-        let read = |path: &Path| {
-            assert_eq!(path, Path::new("body@v1.json"));
-            Ok("[1, 2]".to_owned())
-        };
-        let (_, rule) = MethodRule::parse("m=200:@body@v1.json@1s", read).unwrap();
-        assert_eq!(
-            rule,
-            MethodRule { status: 200, payload: Some(Bytes::from("[1,2]")), delay: Duration::from_secs(1) }
+    fn messages_come_every_so_often_and_not_in_step() {
+        let body = PayloadTemplate::of_message(&json!({"n": "${count}"})).unwrap();
+        let telemetry =
+            Telemetry::new(Duration::from_secs(10), "20%".parse().unwrap(), body.clone(), PropertyBag::default())
+                .unwrap();
+        let pause = |id: &str, count| telemetry.pause_before(Seed::new(1).of(id), count).as_secs_f64();
+        assert!((2..100).all(|count| (8.0..12.0).contains(&pause("d", count))));
+        assert!(
+            (0..100).any(|n| pause(&format!("d{n}"), 1) < 2.0) && (0..100).any(|n| pause(&format!("d{n}"), 1) > 8.0)
         );
-    }
-
-    #[test]
-    fn each_mistake_has_its_own_error() {
-        use InvalidMethodRule as E;
-        let error = |text: &str| MethodRule::parse(text, |_| Err(io::ErrorKind::NotFound.into())).unwrap_err();
-        assert!(matches!(error("lockDoor"), E::Shape { .. }));
-        assert!(matches!(error("lock door=200"), E::Name(_)));
-        assert!(matches!(error("m=ok"), E::Status { .. }));
-        assert!(matches!(error("m=0"), E::Status { .. }));
-        assert!(matches!(error("m=200:{"), E::Payload { .. }));
-        assert!(matches!(error("m=200:@nowhere.json"), E::File { .. }));
-        assert!(matches!(error("m=200@48h"), E::Delay { .. }));
-        let large = format!("m=200:\"{}\"", "x".repeat(METHOD_PAYLOAD_BYTES_MAX));
-        assert!(matches!(error(&large), E::PayloadSize { .. }));
-    }
-
-    #[test]
-    fn an_unknown_method_is_answered_with_what_was_called() {
-        let answer = Behaviour::default().answer("lockDoor", &json!({"lockTime": "10m"}));
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.payload, r#"{"method":"lockDoor","payload":{"lockTime":"10m"}}"#);
-    }
-
-    #[test]
-    fn an_echo_never_outgrows_the_limit() {
-        let answer = Behaviour::default().answer("m", &json!("x".repeat(METHOD_PAYLOAD_BYTES_MAX - 2)));
-        assert_eq!(answer.payload, r#"{"method":"m"}"#);
+        let too_often = Telemetry::new(Duration::from_millis(1), Share::NONE, body, PropertyBag::default());
+        assert!(matches!(too_often, Err(InvalidTelemetry::TooOften { .. })));
+        let large = PayloadTemplate::of_message(&json!("x".repeat(TELEMETRY_BYTES_MAX))).unwrap();
+        let too_large = Telemetry::new(Duration::from_secs(1), Share::NONE, large, PropertyBag::default());
+        assert!(matches!(too_large, Err(InvalidTelemetry::TooLarge { .. })));
     }
 }

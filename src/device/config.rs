@@ -1,13 +1,15 @@
 //! Who a device is, where it dials and how it behaves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::{DeviceConnectionString, DeviceProof, HubHost};
-use crate::model::limits::{KEEP_ALIVE_S_MAX, MQTT_PORT};
+use crate::model::limits::{HTTPS_PORT, KEEP_ALIVE_S_MAX, MQTT_PORT, RECONNECT_MS_MAX, RECONNECT_MS_MIN};
 use crate::model::{SymmetricKey, TwinId};
-use crate::tls::ClientConfig;
+use crate::tls::{ClientConfig, OfferedIdentity};
 
-use super::Behaviour;
+use super::link::LoopbackSources;
+use super::{Behaviour, FleetStats};
 
 /// Seconds between signs of life when nobody says otherwise: what the C SDKs use (DEVICE.md 1.5).
 const KEEP_ALIVE_S_DEFAULT: u16 = 240;
@@ -36,6 +38,42 @@ impl Default for KeepAlive {
     }
 }
 
+/// What carries MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// TLS, on a port of its own.
+    #[default]
+    Mqtt,
+    /// A WebSocket on the HTTPS port (DEVICE.md 1.1), for networks that let nothing else through.
+    WebSocket,
+}
+
+impl Transport {
+    /// The port that IoT Hub has for it.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Mqtt => MQTT_PORT,
+            Self::WebSocket => HTTPS_PORT,
+        }
+    }
+}
+
+/// How long devices wait before they dial again: somewhere within a span that doubles from the first to the largest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconnectSpans {
+    /// The span after the first loss. In a large fleet, the time in which it may come back as a whole.
+    pub first: Duration,
+    /// The largest.
+    pub most: Duration,
+}
+
+impl Default for ReconnectSpans {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(RECONNECT_MS_MIN), most: Duration::from_millis(RECONNECT_MS_MAX) }
+    }
+}
+
 /// A hub's MQTT endpoint; a fleet shares one.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
@@ -49,23 +87,37 @@ pub struct Endpoint {
     pub tls: Arc<ClientConfig>,
     /// The keep-alive that devices ask for.
     pub keep_alive: KeepAlive,
+    /// What carries MQTT.
+    pub transport: Transport,
+    /// How long devices wait before they dial again.
+    pub reconnect: ReconnectSpans,
+    pub(super) sources: Arc<LoopbackSources>,
 }
 
 impl Endpoint {
-    /// The endpoint of a hub under its own name.
+    /// The endpoint of a hub under its own name; the port is the transport's.
     #[must_use]
-    pub fn of_hub(host: &HubHost, mqtt_port: u16, tls: Arc<ClientConfig>) -> Self {
-        // A port is where to dial and no part of the hub's name.
-        let hub_name = HubHost { name: host.name.clone(), port: None };
-        let keep_alive = KeepAlive::default();
-        Self { dial_host: host.name.clone(), dial_port: mqtt_port, hub_name, tls, keep_alive }
+    pub fn of_hub(host: &HubHost, transport: Transport, port: u16, tls: Arc<ClientConfig>) -> Self {
+        Self {
+            dial_host: host.name.clone(),
+            dial_port: port,
+            // A port is where to dial and no part of the hub's name.
+            hub_name: HubHost { name: host.name.clone(), port: None },
+            tls,
+            keep_alive: KeepAlive::default(),
+            transport,
+            reconnect: ReconnectSpans::default(),
+            sources: Arc::default(),
+        }
     }
 
-    /// The endpoint that a device's connection string names: its gateway, else its host; a port there is MQTT's (product.md 4).
+    /// The endpoint that a device's connection string names: its gateway, else its host; a port there is the transport's
+    /// (product.md 4).
     #[must_use]
-    pub fn of_connection_string(string: &DeviceConnectionString, tls: Arc<ClientConfig>) -> Self {
+    pub fn of_connection_string(string: &DeviceConnectionString, transport: Transport, tls: Arc<ClientConfig>) -> Self {
         let dialled = string.gateway.as_ref().unwrap_or(&string.host);
-        let endpoint = Self::of_hub(&string.host, dialled.port.unwrap_or(MQTT_PORT), tls);
+        let port = dialled.port.unwrap_or(transport.default_port());
+        let endpoint = Self::of_hub(&string.host, transport, port, tls);
         Self { dial_host: dialled.name.clone(), ..endpoint }
     }
 }
@@ -84,6 +136,8 @@ pub enum Credentials {
     },
     /// The certificate of the endpoint's TLS settings: no token is sent.
     Certificate,
+    /// A certificate of its own, on top of the endpoint's TLS settings: no token is sent.
+    OwnCertificate(OfferedIdentity),
 }
 
 impl Credentials {
@@ -93,7 +147,7 @@ impl Credentials {
         match self {
             Self::IdentityKey(key) => Some((key, None)),
             Self::PolicyKey { policy, key } => Some((key, Some(policy))),
-            Self::Certificate => None,
+            Self::Certificate | Self::OwnCertificate(_) => None,
         }
     }
 }
@@ -113,10 +167,13 @@ pub struct DeviceConfig {
     pub(super) id: Arc<TwinId>,
     pub(super) credentials: Credentials,
     pub(super) behaviour: Arc<Behaviour>,
+    pub(super) number: u64,
+    /// Where it is counted; `None` for where the rest of its fleet is.
+    pub(super) stats: Option<Arc<FleetStats>>,
 }
 
 impl DeviceConfig {
-    /// Puts a device together.
+    /// Puts a device together; its number is 1.
     ///
     /// # Errors
     /// [`UnfitForMqtt`] for an id that topics cannot carry (DEVICE.md 1.2).
@@ -129,7 +186,19 @@ impl DeviceConfig {
         if id.to_string().contains(['#', '+']) {
             return Err(UnfitForMqtt { id: id.to_string() });
         }
-        Ok(Self { endpoint, id: Arc::new(id), credentials, behaviour })
+        Ok(Self { endpoint, id: Arc::new(id), credentials, behaviour, number: 1, stats: None })
+    }
+
+    /// The device with that number in its fleet or group; templates count with it.
+    #[must_use]
+    pub fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
+    /// The device, counted there instead of with the whole fleet: a group's figures, for instance.
+    #[must_use]
+    pub fn counted_in(self, stats: Arc<FleetStats>) -> Self {
+        Self { stats: Some(stats), ..self }
     }
 
     /// The device of a connection string.
@@ -138,10 +207,11 @@ impl DeviceConfig {
     /// [`UnfitForMqtt`] for an id that topics cannot carry (DEVICE.md 1.2).
     pub fn of_connection_string(
         string: DeviceConnectionString,
+        transport: Transport,
         tls: Arc<ClientConfig>,
         behaviour: Arc<Behaviour>,
     ) -> Result<Self, UnfitForMqtt> {
-        let endpoint = Arc::new(Endpoint::of_connection_string(&string, tls));
+        let endpoint = Arc::new(Endpoint::of_connection_string(&string, transport, tls));
         let id = string.twin_id();
         let credentials = match string.proof {
             DeviceProof::Key(key) => Credentials::IdentityKey(key),
@@ -181,10 +251,14 @@ mod tests {
     const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
     fn device(text: &str) -> Result<DeviceConfig, UnfitForMqtt> {
+        device_over(Transport::Mqtt, text)
+    }
+
+    fn device_over(transport: Transport, text: &str) -> Result<DeviceConfig, UnfitForMqtt> {
         let ca = crate::tls::DevCa::in_memory(&[], crate::model::Clock::system().now()).unwrap();
         let tls = client_config(&TrustAnchors::Pem(ca.ca_pem().as_bytes().to_vec())).unwrap();
         let string = parse_device(&text.replace("KEY", &format!("SharedAccessKey={KEY}"))).unwrap().value;
-        DeviceConfig::of_connection_string(string, Arc::new(tls), Arc::default())
+        DeviceConfig::of_connection_string(string, transport, Arc::new(tls), Arc::default())
     }
 
     #[test]
@@ -202,6 +276,9 @@ mod tests {
         assert_eq!((endpoint.dial_host.as_str(), endpoint.dial_port), ("gw", 99));
         assert_eq!(endpoint.hub_name.to_string(), "hub.net");
         assert_eq!(device("HostName=hub.net;DeviceId=d;KEY").unwrap().endpoint.dial_port, 8883);
+        let websocket = |text| device_over(Transport::WebSocket, text).unwrap().endpoint.dial_port;
+        assert_eq!(websocket("HostName=hub.net;DeviceId=d;KEY"), 443);
+        assert_eq!(websocket("HostName=hub.net:8443;DeviceId=d;KEY"), 8443);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) async fn drive(mut machine: Machine, surroundings: Surroundings) {
         let opened = tokio::select! {
             biased;
             () = surroundings.stop.cancelled() => return,
-            opened = Box::pin(link::open(&machine.config().endpoint)) => opened,
+            opened = Box::pin(link::open(machine.config(), [0; 16])) => opened,
         };
         let next = match opened {
             Ok(mut stream) => converse(&mut stream, &mut machine, &surroundings).await,

@@ -42,6 +42,16 @@ pub enum DeviceEventKind {
         /// With which status.
         status: i64,
     },
+    /// A call was taken and will never be answered.
+    MethodHung {
+        /// The method.
+        name: String,
+    },
+    /// The hub acknowledged a telemetry message.
+    TelemetrySent {
+        /// The message's number, from 1.
+        count: u64,
+    },
     /// Desired properties changed.
     DesiredPatch {
         /// Their new version.
@@ -63,6 +73,12 @@ pub enum DeviceEventKind {
         /// The hub's words.
         body: String,
     },
+    /// The device neither answers nor pings any more, but holds its connection.
+    WentSilent,
+    /// A second connection with the same identity is made while the first is open.
+    TakingOver,
+    /// The device never connects.
+    StaysOffline,
     /// The connection is gone and will be made again.
     Disconnected {
         /// Why.
@@ -107,6 +123,76 @@ pub enum LossReason {
     NoAnswer(&'static str),
     /// The token is about to expire; the device reconnects with a new one (DEVICE.md 1.7).
     TokenRenewal,
+    /// The device went away by itself, for a while.
+    Flapping,
+}
+
+/// The kinds of [`LossReason`], to be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "they are those of `LossReason`")]
+pub enum LossKind {
+    Unreachable,
+    Untrusted,
+    Refused,
+    Closed,
+    ClosedAgainAndAgain,
+    Broken,
+    Protocol,
+    NoAnswer,
+    TokenRenewal,
+    Flapping,
+}
+
+impl LossKind {
+    /// All of them, in their order.
+    pub const ALL: [Self; 10] = [
+        Self::Unreachable,
+        Self::Untrusted,
+        Self::Refused,
+        Self::Closed,
+        Self::ClosedAgainAndAgain,
+        Self::Broken,
+        Self::Protocol,
+        Self::NoAnswer,
+        Self::TokenRenewal,
+        Self::Flapping,
+    ];
+
+    /// One word for labels and JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Untrusted => "untrusted",
+            Self::Refused => "refused",
+            Self::Closed => "closed",
+            Self::ClosedAgainAndAgain => "closedAgainAndAgain",
+            Self::Broken => "broken",
+            Self::Protocol => "protocol",
+            Self::NoAnswer => "noAnswer",
+            Self::TokenRenewal => "tokenRenewal",
+            Self::Flapping => "flapping",
+        }
+    }
+}
+
+impl LossReason {
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> LossKind {
+        match self {
+            Self::Unreachable(_) => LossKind::Unreachable,
+            Self::Untrusted(_) => LossKind::Untrusted,
+            Self::Refused(_) => LossKind::Refused,
+            Self::Closed => LossKind::Closed,
+            Self::ClosedAgainAndAgain => LossKind::ClosedAgainAndAgain,
+            Self::Broken(_) => LossKind::Broken,
+            Self::Protocol(_) => LossKind::Protocol,
+            Self::NoAnswer(_) => LossKind::NoAnswer,
+            Self::TokenRenewal => LossKind::TokenRenewal,
+            Self::Flapping => LossKind::Flapping,
+        }
+    }
 }
 
 impl fmt::Display for LossReason {
@@ -124,6 +210,7 @@ impl fmt::Display for LossReason {
             Self::Protocol(why) => write!(f, "the hub broke the protocol: {why}"),
             Self::NoAnswer(what) => write!(f, "the hub did not answer {what} in time"),
             Self::TokenRenewal => f.write_str("the token is renewed"),
+            Self::Flapping => f.write_str("the device went away for a while"),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::DeviceConfig;
 use super::drive::{Surroundings, drive};
 use super::event::DeviceEvent;
 use super::machine::Machine;
-use crate::model::{Clock, Rng};
+use crate::model::{Clock, Seed};
 
 /// How often a ramp starts devices.
 const RAMP_STEP: Duration = Duration::from_millis(20);
@@ -31,8 +31,8 @@ pub enum Ramp {
 pub struct FleetOptions {
     /// The clock of tokens and time-outs.
     pub clock: Clock,
-    /// Chance, for jitter.
-    pub rng: Rng,
+    /// What every decision is made from.
+    pub seed: Seed,
     /// How fast devices are started.
     pub ramp: Ramp,
 }
@@ -51,9 +51,9 @@ impl Fleet {
     #[must_use]
     pub fn start(devices: Vec<DeviceConfig>, options: FleetOptions, events: mpsc::Sender<DeviceEvent>) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let FleetOptions { clock, rng, ramp } = options;
+        let FleetOptions { clock, seed, ramp } = options;
         let surroundings = Surroundings { clock, events, stop: stop.clone() };
-        tasks.spawn(start_all(devices, surroundings, rng, ramp, tasks.clone()));
+        tasks.spawn(start_all(devices, surroundings, seed, ramp, tasks.clone()));
         // A closed tracker still takes tasks; it only lets `wait` end when there are none.
         tasks.close();
         Self { stop, tasks }
@@ -77,7 +77,7 @@ impl Drop for Fleet {
     }
 }
 
-async fn start_all(devices: Vec<DeviceConfig>, surroundings: Surroundings, rng: Rng, ramp: Ramp, tasks: TaskTracker) {
+async fn start_all(devices: Vec<DeviceConfig>, surroundings: Surroundings, seed: Seed, ramp: Ramp, tasks: TaskTracker) {
     let per_step = match ramp {
         Ramp::AtOnce => f64::INFINITY,
         Ramp::PerSecond(count) => f64::from(count.get()) * RAMP_STEP.as_secs_f64(),
@@ -93,7 +93,7 @@ async fn start_all(devices: Vec<DeviceConfig>, surroundings: Surroundings, rng: 
             }
         }
         allowance -= 1.0;
-        tasks.spawn(drive(Machine::new(device, rng.clone()), surroundings.clone()));
+        tasks.spawn(drive(Machine::new(device, seed), surroundings.clone()));
     }
 }
 

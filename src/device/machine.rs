@@ -12,7 +12,7 @@ use crate::auth::{Resource, SasToken};
 use crate::model::limits::{
     CONNACK_S_MAX, CONNECTION_LASTS_S, SAS_LIFETIME_S, SAS_RENEW_BEFORE_S, SHORT_CONNECTIONS_MAX,
 };
-use crate::model::{Clock, Rng};
+use crate::model::{Clock, IdentitySeed, Seed};
 use crate::mqtt::{ClientPacket, ConnAckCode, Connect, Login, Password, ServerPacket, UserName};
 
 /// What devices call themselves in their user name.
@@ -86,7 +86,8 @@ impl Effects {
 #[derive(Debug)]
 pub struct Machine {
     config: DeviceConfig,
-    rng: Rng,
+    seed: IdentitySeed,
+    tokens: u64,
     phase: Phase,
     known: Known,
     backoff: Backoff,
@@ -111,10 +112,11 @@ pub(super) struct TokenLife {
 impl Machine {
     /// A device that is not connected yet.
     #[must_use]
-    pub fn new(config: DeviceConfig, rng: Rng) -> Self {
+    pub fn new(config: DeviceConfig, seed: Seed) -> Self {
         Self {
+            seed: seed.of(&config.id.to_string()),
             config,
-            rng,
+            tokens: 0,
             phase: Phase::Offline,
             known: Known::default(),
             backoff: Backoff::default(),
@@ -178,14 +180,16 @@ impl Machine {
     }
 
     /// A token of this moment; none for a device with a certificate.
-    fn fresh_token(&self, now: Now) -> Option<(Password, TokenLife)> {
+    fn fresh_token(&mut self, now: Now) -> Option<(Password, TokenLife)> {
         let (key, policy) = self.config.credentials.key_and_policy()?;
         let lifetime = Duration::from_secs(SAS_LIFETIME_S.unsigned_abs());
         let resource = Resource::twin(&self.config.endpoint.hub_name, &self.config.id);
         let expiry = now.wall.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
         let token = SasToken::sign(&resource, key, policy, expiry);
         // Up to twice the margin, at random: a fleet that connected together must not reconnect together.
-        let margin = Duration::from_secs(SAS_RENEW_BEFORE_S.unsigned_abs()).mul_f64(1.0 + self.rng.fraction());
+        self.tokens += 1;
+        let fraction = self.seed.draw("token renewal", self.tokens).fraction();
+        let margin = Duration::from_secs(SAS_RENEW_BEFORE_S.unsigned_abs()).mul_f64(1.0 + fraction);
         let life = TokenLife {
             renew_at: now.monotonic + lifetime.saturating_sub(margin),
             expires_at: now.monotonic + lifetime,
@@ -204,16 +208,17 @@ impl Machine {
                 self.known.subscribed &= session_present;
                 effects.events.push(DeviceEventKind::Connected);
                 let token = *token;
-                let mut turn = Turn { config: &self.config, known: &mut self.known, now, effects };
+                let mut turn = Turn { config: &self.config, seed: self.seed, known: &mut self.known, now, effects };
                 let session = Session::start(&mut turn, token);
                 self.phase = Phase::Online { since: now.monotonic, session: Box::new(session) };
                 Ok(())
             }
             (Phase::Connecting { .. }, ServerPacket::ConnAck { code, .. }) => Err(LossReason::Refused(code)),
             (Phase::Connecting { .. }, _) => Err(LossReason::Protocol("a packet before CONNACK".to_owned())),
-            (Phase::Online { session, .. }, packet) => {
-                session.on_packet(packet, &mut Turn { config: &self.config, known: &mut self.known, now, effects })
-            }
+            (Phase::Online { session, .. }, packet) => session.on_packet(
+                packet,
+                &mut Turn { config: &self.config, seed: self.seed, known: &mut self.known, now, effects },
+            ),
             (Phase::Offline, _) => Ok(()),
         }
     }
@@ -221,9 +226,13 @@ impl Machine {
     fn on_woken(&mut self, now: Now, effects: &mut Effects) -> Result<(), LossReason> {
         match &mut self.phase {
             Phase::Connecting { until, .. } if *until <= now.monotonic => Err(LossReason::NoAnswer("CONNECT")),
-            Phase::Online { session, .. } => {
-                session.on_woken(&mut Turn { config: &self.config, known: &mut self.known, now, effects })
-            }
+            Phase::Online { session, .. } => session.on_woken(&mut Turn {
+                config: &self.config,
+                seed: self.seed,
+                known: &mut self.known,
+                now,
+                effects,
+            }),
             Phase::Connecting { .. } | Phase::Offline => Ok(()),
         }
     }
@@ -243,7 +252,7 @@ impl Machine {
             }
             LossReason::Untrusted(_) => Next::GiveUp,
             LossReason::Refused(code) => self.after_refusal(*code),
-            _ => Next::Reconnect { after: self.backoff.next(&self.rng) },
+            _ => Next::Reconnect { after: self.backoff() },
         };
         effects.events.push(match effects.next {
             Next::Reconnect { after } => DeviceEventKind::Disconnected { reason, retry_after: after },
@@ -269,6 +278,10 @@ impl Machine {
         reason
     }
 
+    fn backoff(&mut self) -> Duration {
+        self.backoff.next(self.config.endpoint.reconnect, self.seed)
+    }
+
     fn after_refusal(&mut self, code: ConnAckCode) -> Next {
         match code {
             ConnAckCode::BadUserNameOrPassword | ConnAckCode::NotAuthorized => {
@@ -276,12 +289,10 @@ impl Machine {
                 if self.refusals >= REFUSALS_MAX {
                     return Next::GiveUp;
                 }
-                Next::Reconnect { after: self.backoff.next(&self.rng) }
+                Next::Reconnect { after: self.backoff() }
             }
             ConnAckCode::UnacceptableProtocolVersion | ConnAckCode::IdentifierRejected => Next::GiveUp,
-            ConnAckCode::ServerUnavailable | ConnAckCode::Accepted => {
-                Next::Reconnect { after: self.backoff.next(&self.rng) }
-            }
+            ConnAckCode::ServerUnavailable | ConnAckCode::Accepted => Next::Reconnect { after: self.backoff() },
         }
     }
 }

@@ -7,6 +7,7 @@
 mod backoff;
 mod behaviour;
 mod config;
+mod connectivity;
 mod drive;
 mod event;
 #[cfg(test)]
@@ -15,11 +16,18 @@ mod fleet;
 mod id_template;
 mod link;
 mod machine;
+mod method_rule;
 mod session;
+mod stats;
+mod template;
 
-pub use behaviour::{Behaviour, InvalidMethodRule, MethodRule};
-pub use config::{Credentials, DeviceConfig, Endpoint, KeepAlive, UnfitForMqtt};
-pub use event::{DesiredOrigin, DeviceEvent, DeviceEventKind, LossReason};
+pub use behaviour::{Apply, Behaviour, DesiredRule, InvalidTelemetry, Telemetry};
+pub use config::{Credentials, DeviceConfig, Endpoint, KeepAlive, ReconnectSpans, Transport, UnfitForMqtt};
+pub use connectivity::{Connectivity, Flapping, HalfOpen, Slow, Takeover};
+pub use event::{DesiredOrigin, DeviceEvent, DeviceEventKind, LossKind, LossReason};
 pub use fleet::{Fleet, FleetOptions, Ramp};
 pub use id_template::{IdTemplate, InvalidIdTemplate};
 pub use machine::{Effects, Input, Machine, Next, Now};
+pub use method_rule::{Failures, InvalidMethodRule, MethodRule, Payload, PayloadTooLarge, STATUS_OK};
+pub use stats::{FleetFigures, FleetStats};
+pub use template::{Individual, InvalidTemplate, PatternFault, PayloadTemplate, TemplateFault, ValueTemplate};

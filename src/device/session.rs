@@ -8,8 +8,10 @@ use serde_json::Value;
 use super::DeviceConfig;
 use super::event::{DesiredOrigin, DeviceEventKind, LossReason};
 use super::machine::{Effects, Now, TokenLife};
+use super::method_rule::{Answer, Call};
+use super::template::Individual;
 use crate::model::limits::{DEVICE_ANSWER_S_MAX, DEVICE_CALLS_MAX};
-use crate::model::{JsonObject, merge};
+use crate::model::{IdentitySeed, JsonObject, merge};
 use crate::mqtt::{
     ClientPacket, Delivery, Downstream, PacketId, PacketIds, Publish, QoS, RequestedSubscription, ServerPacket,
     SubAckCode, Subscription, Upstream,
@@ -33,9 +35,16 @@ pub(super) struct Known {
     desired_version: Option<u64>,
     /// Request ids are never used twice, so that a late reply of an earlier connection fits nothing.
     last_rid: u32,
+    /// Calls taken so far.
+    calls: u64,
 }
 
 impl Known {
+    fn next_call(&mut self) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+
     fn next_rid(&mut self) -> String {
         self.last_rid = self.last_rid.wrapping_add(1);
         format!("{:x}", self.last_rid)
@@ -45,9 +54,16 @@ impl Known {
 /// What one input is handled with.
 pub(super) struct Turn<'t> {
     pub(super) config: &'t DeviceConfig,
+    pub(super) seed: IdentitySeed,
     pub(super) known: &'t mut Known,
     pub(super) now: Now,
     pub(super) effects: &'t mut Effects,
+}
+
+impl Turn<'_> {
+    fn individual(&self) -> Individual<'_> {
+        Individual { seed: self.seed, id: &self.config.id, number: self.config.number }
+    }
 }
 
 /// One accepted connection.
@@ -227,10 +243,15 @@ impl Session {
 
     fn on_call(&mut self, name: String, rid: String, payload: &[u8], turn: &mut Turn<'_>) {
         let payload = method_payload(payload);
-        let answer = turn.config.behaviour.answer(&name, &payload);
+        let count = turn.known.next_call();
+        let call = Call { individual: &turn.individual(), name: &name, payload: &payload, count };
+        let answer = turn.config.behaviour.answer(&call);
         turn.effects.events.push(DeviceEventKind::MethodCalled { name: name.clone(), payload });
-        let due = turn.now.monotonic + answer.delay;
-        let mut call = PendingCall { due, rid, name, status: answer.status, payload: answer.payload };
+        let Answer::Given { status, payload, after } = answer else {
+            turn.effects.events.push(DeviceEventKind::MethodHung { name });
+            return;
+        };
+        let mut call = PendingCall { due: turn.now.monotonic + after, rid, name, status, payload };
         if self.calls.len() >= DEVICE_CALLS_MAX {
             call.due = turn.now.monotonic;
             call.status = 503;
@@ -303,7 +324,8 @@ impl Session {
 
     /// Reports the properties that the behaviour names, unless the twin holds them already.
     fn report(&mut self, reported: Option<&JsonObject>, turn: &mut Turn<'_>) {
-        let Some(wanted) = &turn.config.behaviour.reported else { return };
+        let Some(template) = &turn.config.behaviour.reported else { return };
+        let wanted = &template.fill(&turn.individual(), "reported");
         let before = reported.cloned().unwrap_or_default();
         let mut after = before.clone();
         merge(&mut after, wanted);

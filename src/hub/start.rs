@@ -13,7 +13,7 @@ use super::hosts::{self, HubAddress};
 use super::http::{self, HttpState};
 use super::listen::{ListenError, Port, listen};
 use super::metrics::HubSource;
-use super::mqtt::{self, DeviceEdge, Tap, TapError, Telemetry, WebSocketBytes};
+use super::mqtt::{self, DeviceEdge, Tap, TapError, Telemetry};
 use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
 use super::registry::{Authentication, Identity, IdentityDraft};
@@ -22,6 +22,7 @@ use super::{HubError, Manner, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
 use crate::metrics::{MetricsPort, MetricsPortError};
 use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
+use crate::mqtt::WebSocketBytes;
 use crate::tls::{ClientCas, DevCa, TlsError, server_config};
 
 /// Says why a hub did not start.
@@ -157,7 +158,7 @@ impl Hub {
         let websocket = move |stream, read_ahead, peer| {
             let (edge, stop) = (Arc::clone(&edge), websocket_stop.clone());
             async move {
-                let stream = WebSocketBytes::after_upgrade(stream, read_ahead).await;
+                let stream = WebSocketBytes::of_server(stream, read_ahead).await;
                 mqtt::serve(stream, peer, edge, stop).await;
             }
         };

@@ -14,12 +14,12 @@ use crate::client::{
     BulkFailure, ClientError, HubClient, HubClientConfig, NewAuthentication, NewIdentity, Notify, Patience,
 };
 use crate::device::{
-    Behaviour, Credentials, DeviceConfig, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule, Ramp,
-    UnfitForMqtt,
+    Behaviour, Credentials, DeviceConfig, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule, Ramp, Transport,
+    UnfitForMqtt, ValueTemplate,
 };
 use crate::hub::{CaPlace, Fidelity, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
 use crate::manifest::{Action, Manifest};
-use crate::model::{Clock, MethodName, Rng, TwinId};
+use crate::model::{Clock, Latency, MethodName, Rng, Seed, TwinId};
 use crate::tls::{TlsError, TrustAnchors, client_config};
 
 use awaited::Awaited;
@@ -32,10 +32,9 @@ const SERVICE_POLICY: &str = "iothubowner";
 const DEVICE_POLICY: &str = "device";
 /// Events of the fleet that may wait to be looked at.
 const EVENTS_MAX: usize = 1_024;
-/// The quickest answer of a device to a method: real ones take their time, and else there is nothing to watch.
-const ANSWER_DELAY_MIN: Duration = Duration::from_millis(200);
-/// How much longer the slowest device takes; each has its own time between.
-const ANSWER_DELAY_SPREAD: Duration = Duration::from_millis(1_300);
+/// The quickest answer of a device to a method, and the slowest: real ones take their time, and else there is nothing to
+/// watch.
+const ANSWER_DELAY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(1_500));
 /// How long the whole fleet may take to come up before something is wrong.
 const FLEET_START_MAX: Duration = Duration::from_secs(120);
 
@@ -146,8 +145,9 @@ impl Local {
             notify: Some(notify),
         })?;
         register(&client, residents).await?;
-        let configs = device_configs(hub.ready(), residents, methods, &trust, &rng)?;
-        let fleet = start_fleet(configs, FleetOptions { clock, rng, ramp: Ramp::AtOnce }).await?;
+        let configs = device_configs(hub.ready(), residents, methods, &trust)?;
+        let seed = Seed::drawn(&rng);
+        let fleet = start_fleet(configs, FleetOptions { clock, seed, ramp: Ramp::AtOnce }).await?;
         Ok((fleet, client))
     }
 
@@ -220,12 +220,14 @@ fn methods(manifests: &[Manifest]) -> Vec<MethodName> {
 }
 
 /// Answers each method with 200 and what was called, after a while; reports what the census wants.
-fn behaviour(resident: &Resident, methods: &[MethodName], rng: &Rng) -> Behaviour {
-    let delay = ANSWER_DELAY_MIN + ANSWER_DELAY_SPREAD.mul_f64(rng.fraction());
-    let rule = MethodRule { status: 200, payload: None, delay };
+fn behaviour(resident: &Resident, methods: &[MethodName]) -> Behaviour {
+    let latency = Latency::uniform(ANSWER_DELAY.0, ANSWER_DELAY.1).expect("in order, and within the limit");
+    let rule = MethodRule { latency, ..MethodRule::default() };
+    let reported = Some(resident.reported.clone()).filter(|reported| !reported.is_empty());
     Behaviour {
         methods: methods.iter().map(|name| (name.to_string(), rule.clone())).collect(),
-        reported: Some(resident.reported.clone()).filter(|reported| !reported.is_empty()),
+        reported: reported.map(ValueTemplate::fixed),
+        ..Behaviour::default()
     }
 }
 
@@ -234,16 +236,15 @@ fn device_configs(
     residents: &[Resident],
     methods: &[MethodName],
     trust: &TrustAnchors,
-    rng: &Rng,
 ) -> Result<Vec<DeviceConfig>, LocalError> {
     let string = parse_service(policy(ready, DEVICE_POLICY))?.value;
     let host = HubHost { name: ready.host_name.clone(), port: None };
-    let endpoint = Arc::new(Endpoint::of_hub(&host, ready.mqtt_port, Arc::new(client_config(trust)?)));
+    let endpoint = Arc::new(Endpoint::of_hub(&host, Transport::Mqtt, ready.mqtt_port, Arc::new(client_config(trust)?)));
     let credentials = Credentials::PolicyKey { policy: string.policy.into(), key: Arc::new(string.key) };
     residents
         .iter()
         .map(|resident| {
-            let behaviour = Arc::new(behaviour(resident, methods, rng));
+            let behaviour = Arc::new(behaviour(resident, methods));
             let id = TwinId::device(resident.id.clone());
             Ok(DeviceConfig::new(Arc::clone(&endpoint), id, credentials.clone(), behaviour)?)
         })

@@ -121,6 +121,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 5;
 
 /// Port of MQTT over TLS (DEVICE.md 1.1).
 pub const MQTT_PORT: u16 = 8883;
+/// Port of HTTPS, and of MQTT over a WebSocket (DEVICE.md 1.1).
+pub const HTTPS_PORT: u16 = 443;
 /// How long a device waits for CONNACK, in seconds: a busy hub delays it that long (DEVICE.md 1.10).
 pub const CONNACK_S_MAX: u64 = 60;
 /// How long a device waits for SUBACK, for a twin reply and for PINGRESP, in seconds (DEVICE.md 3 and 10.2).
@@ -137,8 +139,24 @@ pub const SHORT_CONNECTIONS_MAX: u32 = 3;
 pub const DEVICE_EVENTS_PRINTED_MAX: usize = 256;
 /// Method calls that a device has yet to answer; further ones get 503 at once (ours; DEVICE.md 2.7).
 pub const DEVICE_CALLS_MAX: usize = 64;
-/// Longest delay of a simulated method, in seconds (ours: past any time-out of the service).
-pub const METHOD_DELAY_S_MAX: u64 = 86_400;
+/// Longest time that a simulated device takes over anything, in seconds (ours: past any time-out of the service).
+pub const LATENCY_S_MAX: u64 = 86_400;
+/// Shortest time between two messages of a simulated device, in milliseconds (ours: one device is no load generator).
+pub const TELEMETRY_EVERY_MS_MIN: u64 = 10;
+/// Telemetry messages of a device that wait for their PUBACK; the next waits for one of them (ours).
+pub const DEVICE_TELEMETRY_UNACKED_MAX: usize = 16;
+/// How long a device waits for the PUBACK of a telemetry message, in seconds (ours: as for a twin reply).
+pub const DEVICE_PUBACK_S_MAX: u64 = 60;
+/// Reports of a device that wait for their time; a further one joins the last (ours).
+pub const DEVICE_REPORTS_MAX: usize = 16;
+/// Packets of a slow device that wait to be sent; when as many wait, the oldest goes (ours).
+pub const DEVICE_PACKETS_LATE_MAX: usize = 64;
+/// Pairs of method and status whose answers a fleet counts apart (ours).
+pub const FLEET_ANSWERS_TOLD_APART_MAX: usize = 256;
+/// Longest text that one pattern makes, in characters (ours: the service takes 4,096 bytes in a twin).
+pub const PATTERN_CHARS_MAX: usize = 1_024;
+/// Deepest nesting of a template (ours: past the ten levels of a twin, far below what a stack holds).
+pub const TEMPLATE_DEPTH_MAX: usize = 32;
 /// Shared access policies of one hub (REST.md 2.3).
 pub const POLICIES_MAX: usize = 16;
 /// Longest policy name, in characters (ours).

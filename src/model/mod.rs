@@ -8,10 +8,13 @@ mod identity;
 mod ids;
 mod job;
 mod key;
+mod latency;
 pub mod limits;
 mod method;
 mod patch;
 mod rng;
+mod seed;
+mod share;
 pub mod tier;
 mod twin;
 mod wire_time;
@@ -25,9 +28,12 @@ pub use job::{
     JobType, MethodJob, TwinJob, TwinJobProperties,
 };
 pub use key::{InvalidKey, SymmetricKey};
+pub use latency::{InvalidLatency, Latency};
 pub use method::{MethodRequest, MethodResponse};
 pub use patch::{PatchViolation, desired_violations, merge, reported_violations, tags_violations};
 pub use rng::Rng;
+pub use seed::{Draw, IdentitySeed, Seed};
+pub use share::{InvalidShare, Share};
 pub use twin::{SectionPatch, Twin, TwinPatch, TwinProperties};
 pub use wire_time::WireTime;
 

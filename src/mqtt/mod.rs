@@ -13,6 +13,7 @@ mod strict;
 mod subscription;
 mod topic;
 mod user_name;
+mod websocket;
 
 pub use frame::Encode;
 pub use packet::{
@@ -26,3 +27,4 @@ pub use strict::FrameError;
 pub use subscription::Subscription;
 pub use topic::{Downstream, TopicError, Upstream, telemetry_topic};
 pub use user_name::{InvalidUserName, UserName};
+pub use websocket::{WEBSOCKET_KEY_SUFFIX, WEBSOCKET_PATH, WEBSOCKET_SUBPROTOCOL, WebSocketBytes};

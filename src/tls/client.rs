@@ -47,6 +47,18 @@ impl ClientIdentity {
         })?;
         Ok(Self { chain, key: key_der })
     }
+
+    pub(super) fn new(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Self {
+        Self { chain: vec![certificate], key }
+    }
+
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        (self.chain, self.key)
+    }
 }
 
 impl fmt::Debug for ClientIdentity {

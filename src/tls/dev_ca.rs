@@ -181,6 +181,16 @@ macro_rules! rcgen_date {
     }};
 }
 
+/// Makes a certificate valid from yesterday, for clients whose clock is a little behind, for so many days from today; gives
+/// the last of them.
+pub(super) fn valid_from_yesterday(params: &mut CertificateParams, now: Timestamp, days: i64) -> jiff::civil::Date {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let (first, last) = (today.saturating_sub(1.day()), today.saturating_add(days.days()));
+    params.not_before = rcgen_date!(first);
+    params.not_after = rcgen_date!(last);
+    last
+}
+
 fn leaf_params(names: &[String], now: Timestamp) -> Result<(CertificateParams, Timestamp), TlsError> {
     let mut params = CertificateParams::default();
     let mut wanted: Vec<&str> = LOOPBACK_NAMES.to_vec();
@@ -190,11 +200,7 @@ fn leaf_params(names: &[String], now: Timestamp) -> Result<(CertificateParams, T
     }
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "iotjob local hub");
-    let today = now.to_zoned(TimeZone::UTC).date();
-    // From yesterday, for clients whose clock is a little behind.
-    let (first, last) = (today.saturating_sub(1.day()), today.saturating_add(LEAF_DAYS.days()));
-    params.not_before = rcgen_date!(first);
-    params.not_after = rcgen_date!(last);
+    let last = valid_from_yesterday(&mut params, now, LEAF_DAYS);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

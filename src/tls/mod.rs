@@ -7,6 +7,7 @@ mod client;
 mod client_certificate;
 mod dev_ca;
 mod error;
+mod fleet_identity;
 mod provider;
 mod server;
 
@@ -16,6 +17,7 @@ pub use client_certificate::{
 };
 pub use dev_ca::DevCa;
 pub use error::{CertificateTrouble, TlsError};
+pub use fleet_identity::{FleetCa, OfferedIdentity};
 pub use provider::{sha1, sha256};
 pub use server::server_config;
 pub use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};

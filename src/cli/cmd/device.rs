@@ -18,11 +18,11 @@ use crate::cli::signals::StopSignals;
 use crate::client::{ErrorClass, NewAuthentication, NewIdentity};
 use crate::device::{
     Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, IdTemplate,
-    LossReason, MethodRule, Ramp,
+    LossReason, MethodRule, Ramp, Transport, ValueTemplate,
 };
 use crate::local::{HubPlace, Room, make_room};
 use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, MQTT_PORT};
-use crate::model::{Clock, DeviceId, ErrorCode, JsonObject, Rng, TwinId, reported_violations};
+use crate::model::{Clock, DeviceId, ErrorCode, JsonObject, Rng, Seed, TwinId, reported_violations};
 use crate::tls::{ClientConfig, ClientIdentity, client_config, client_config_with_identity};
 
 mod lines;
@@ -60,7 +60,7 @@ pub struct DeviceArgs {
     /// Port of MQTT over TLS for a fleet; a device's connection string names its own after the host
     #[arg(long, value_name = "PORT", default_value_t = MQTT_PORT)]
     mqtt_port: u16,
-    /// How to answer a method: name=status[:JSON][@delay], as in lockDoor=200:{"ok":true}@2s; JSON may be @FILE. May be
+    /// How to answer a method: name=status[:JSON][@delay], as in lockDoor=200:{"ok":true}@1s..3s; JSON may be @FILE. May be
     /// repeated. Other methods are answered 200 with what was called
     #[arg(long = "method", value_name = "RULE")]
     methods: Vec<String>,
@@ -98,7 +98,11 @@ pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
 
     let (send, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let ramp = Ramp::PerSecond(args.ramp);
-    let fleet = Fleet::start(devices, FleetOptions { clock: Clock::system(), rng: Rng::from_entropy(), ramp }, send);
+    let fleet = Fleet::start(
+        devices,
+        FleetOptions { clock: Clock::system(), seed: Seed::drawn(&Rng::from_entropy()), ramp },
+        send,
+    );
     let (mut last_words, mut news) = (None, Vec::new());
     loop {
         tokio::select! {
@@ -159,7 +163,8 @@ fn single(
         }
         (DeviceProof::Certificate, Some(_)) | (DeviceProof::Key(_) | DeviceProof::PolicyKey { .. }, None) => {}
     }
-    DeviceConfig::of_connection_string(parsed.value, tls, behaviour).map_err(|error| Failure::usage(error.to_string()))
+    DeviceConfig::of_connection_string(parsed.value, Transport::Mqtt, tls, behaviour)
+        .map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn no_device(hub: &HubArgs) -> Failure {
@@ -187,7 +192,7 @@ async fn fleet(
         .map_err(|error| Failure::usage(format!("--id-template: {error}")))?;
     register(args, &hub, &ids, printer).await?;
 
-    let endpoint = Arc::new(Endpoint::of_hub(&hub.host, args.mqtt_port, tls));
+    let endpoint = Arc::new(Endpoint::of_hub(&hub.host, Transport::Mqtt, args.mqtt_port, tls));
     let credentials = Credentials::PolicyKey { policy: hub.policy.into(), key: Arc::new(hub.key) };
     let device = |id| {
         DeviceConfig::new(Arc::clone(&endpoint), TwinId::device(id), credentials.clone(), Arc::clone(&behaviour))
@@ -262,7 +267,7 @@ fn behaviour(args: &DeviceArgs) -> Result<Behaviour, Failure> {
             return Err(Failure::usage(format!("--method: `{name}` has two rules")));
         }
     }
-    behaviour.reported = args.report.as_deref().map(reported).transpose()?;
+    behaviour.reported = args.report.as_deref().map(reported).transpose()?.map(ValueTemplate::fixed);
     Ok(behaviour)
 }
 
@@ -314,7 +319,7 @@ mod tests {
         let args = args(&["--method", "a=200:{}@1s", "--method", "b=500", "--report", r#"{"fw": 1}"#]).unwrap();
         let behaviour = behaviour(&args).unwrap();
         assert_eq!(behaviour.methods.keys().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(behaviour.reported.unwrap()["fw"], 1);
+        assert_eq!(behaviour.reported.unwrap().largest()["fw"], 1);
     }
 
     #[test]

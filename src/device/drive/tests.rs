@@ -5,9 +5,9 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::device::Endpoint;
 use crate::device::fake_hub::{FakeHub, device, text};
-use crate::model::Rng;
+use crate::device::{Endpoint, Transport};
+use crate::model::Seed;
 use crate::tls::{DevCa, TrustAnchors, client_config};
 
 /// A clock that runs with tokio's, which tests pause.
@@ -29,8 +29,8 @@ impl Running {
         let (near, far) = duplex(4096);
         let ca = DevCa::in_memory(&[], Clock::system().now()).unwrap();
         let tls = Arc::new(client_config(&TrustAnchors::Pem(ca.ca_pem().as_bytes().to_vec())).unwrap());
-        let endpoint = Arc::new(Endpoint::of_hub(&"hub.local".parse().unwrap(), 8883, tls));
-        let mut machine = Machine::new(device(&endpoint, "dev1"), Rng::seeded(1));
+        let endpoint = Arc::new(Endpoint::of_hub(&"hub.local".parse().unwrap(), Transport::Mqtt, 8883, tls));
+        let mut machine = Machine::new(device(&endpoint, "dev1"), Seed::new(1));
         let (send, events) = mpsc::channel(16);
         let stop = CancellationToken::new();
         let surroundings = Surroundings { clock: tokio_clock(), events: send, stop: stop.clone() };

@@ -7,7 +7,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::device::fake_hub::{FakeHub, device};
-use crate::device::{DeviceEventKind, Endpoint, LossReason};
+use crate::device::{DeviceEventKind, Endpoint, LossReason, Transport};
 use crate::tls::{DevCa, TrustAnchors, client_config, server_config};
 
 /// A listener with TLS and hand-written MQTT.
@@ -32,14 +32,14 @@ impl Listener {
     fn endpoint(&self, trusted: &DevCa) -> Arc<Endpoint> {
         let tls = client_config(&TrustAnchors::Pem(trusted.ca_pem().as_bytes().to_vec())).unwrap();
         let port = self.tcp.local_addr().unwrap().port();
-        Arc::new(Endpoint::of_hub(&"127.0.0.1".parse().unwrap(), port, Arc::new(tls)))
+        Arc::new(Endpoint::of_hub(&"127.0.0.1".parse().unwrap(), Transport::Mqtt, port, Arc::new(tls)))
     }
 }
 
 fn start(endpoint: &Arc<Endpoint>, ids: impl Iterator<Item = String>) -> (Fleet, mpsc::Receiver<DeviceEvent>) {
     let devices = ids.map(|id| device(endpoint, &id)).collect();
     let (send, events) = mpsc::channel(64);
-    let options = FleetOptions { clock: Clock::system(), rng: Rng::seeded(1), ramp: Ramp::AtOnce };
+    let options = FleetOptions { clock: Clock::system(), seed: Seed::new(1), ramp: Ramp::AtOnce };
     (Fleet::start(devices, options, send), events)
 }
 
@@ -119,7 +119,7 @@ async fn a_ramp_spreads_the_starts() {
     #[expect(clippy::disallowed_methods, reason = "paused time is tokio's")]
     let started = tokio::time::Instant::now();
     let ramp = Ramp::PerSecond(NonZeroU32::new(5).unwrap());
-    start_all(devices, surroundings, Rng::seeded(1), ramp, tasks.clone()).await;
+    start_all(devices, surroundings, Seed::new(1), ramp, tasks.clone()).await;
     let seconds = started.elapsed().as_secs_f64();
     assert!((1.7..=2.0).contains(&seconds), "ten devices at five a second took {seconds} s");
     stop.cancel();

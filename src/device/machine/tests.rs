@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::device::{Behaviour, DesiredOrigin, Endpoint, KeepAlive, MethodRule};
-use crate::model::{JsonObject, SymmetricKey, TwinId};
+use crate::device::{Behaviour, DesiredOrigin, Endpoint, KeepAlive, MethodRule, Payload, Transport, ValueTemplate};
+use crate::model::{JsonObject, Latency, SymmetricKey, TwinId};
 use crate::mqtt::{PacketId, Publish, QoS, SubAckCode};
 use crate::tls::{DevCa, TrustAnchors, client_config};
 
@@ -17,7 +17,7 @@ const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 fn config(behaviour: Behaviour) -> DeviceConfig {
     let ca = DevCa::in_memory(&[], Clock::system().now()).unwrap();
     let tls = Arc::new(client_config(&TrustAnchors::Pem(ca.ca_pem().as_bytes().to_vec())).unwrap());
-    let mut endpoint = Endpoint::of_hub(&"hub.local:1".parse().unwrap(), 8883, tls);
+    let mut endpoint = Endpoint::of_hub(&"hub.local:1".parse().unwrap(), Transport::Mqtt, 8883, tls);
     endpoint.keep_alive = KeepAlive::of_seconds(240);
     let key: SymmetricKey = KEY.parse().unwrap();
     let id = TwinId::device("dev1".parse().unwrap());
@@ -32,7 +32,7 @@ struct Bench {
 
 impl Bench {
     fn new(behaviour: Behaviour) -> Self {
-        Self { machine: Machine::new(config(behaviour), Rng::seeded(7)), second: 0 }
+        Self { machine: Machine::new(config(behaviour), Seed::new(7)), second: 0 }
     }
 
     fn on(&mut self, input: Input) -> Effects {
@@ -135,7 +135,7 @@ fn a_module_with_a_policys_key_names_both() {
     let credentials = Credentials::PolicyKey { policy: "device".into(), key };
     let id = TwinId::module("dev1".parse().unwrap(), "cam".parse().unwrap());
     let module = DeviceConfig::new(device.endpoint, id, credentials, device.behaviour).unwrap();
-    let mut bench = Bench { machine: Machine::new(module, Rng::seeded(1)), second: 0 };
+    let mut bench = Bench { machine: Machine::new(module, Seed::new(1)), second: 0 };
     let effects = bench.on(Input::Opened);
     let connect = connect_of(&effects);
     let login = connect.login.as_ref().unwrap();
@@ -149,7 +149,7 @@ fn a_module_with_a_policys_key_names_both() {
 #[test]
 fn a_device_with_a_certificate_sends_no_password_and_renews_nothing() {
     let config = DeviceConfig { credentials: Credentials::Certificate, ..config(Behaviour::default()) };
-    let mut bench = Bench { machine: Machine::new(config, Rng::seeded(1)), second: 0 };
+    let mut bench = Bench { machine: Machine::new(config, Seed::new(1)), second: 0 };
     assert_eq!(connect_of(&bench.on(Input::Opened)).login.as_ref().unwrap().password, None);
     bench.packet(ServerPacket::ConnAck { session_present: false, code: ConnAckCode::Accepted });
     bench.acknowledge_subscriptions();
@@ -228,8 +228,13 @@ fn a_call_of_quality_1_is_acknowledged_first() {
 }
 
 fn slow(seconds: u64) -> Behaviour {
-    let rule = MethodRule { status: 418, payload: Some("{}".into()), delay: Duration::from_secs(seconds) };
-    Behaviour { methods: [("slow".to_owned(), rule)].into(), reported: None }
+    let rule = MethodRule {
+        status: 418.try_into().unwrap(),
+        payload: Payload::Fixed("{}".into()),
+        latency: Latency::fixed(Duration::from_secs(seconds)).unwrap(),
+        ..MethodRule::default()
+    };
+    Behaviour { methods: [("slow".to_owned(), rule)].into(), ..Behaviour::default() }
 }
 
 #[test]
@@ -329,7 +334,7 @@ fn a_busy_hub_is_asked_again_later() {
 
 #[test]
 fn properties_are_reported_once_the_twin_is_read_unless_it_holds_them() {
-    let reported = Some(object(json!({"firmware": "1.2"})));
+    let reported = Some(ValueTemplate::fixed(object(json!({"firmware": "1.2"}))));
     let mut bench = Bench::new(Behaviour { reported, ..Behaviour::default() });
     bench.accept(false);
     bench.acknowledge_subscriptions();
@@ -346,7 +351,7 @@ fn properties_are_reported_once_the_twin_is_read_unless_it_holds_them() {
 
 #[test]
 fn a_refused_report_is_told_with_the_hubs_words() {
-    let reported = Some(object(json!({"a.b": 1})));
+    let reported = Some(ValueTemplate::fixed(object(json!({"a.b": 1}))));
     let mut bench = Bench::ready_with(Behaviour { reported, ..Behaviour::default() });
     let refused = bench.message("$iothub/twin/res/400/?$rid=2", &json!({"errorCode": 400_004}));
     let body = r#"{"errorCode":400004}"#.to_owned();

@@ -13,16 +13,10 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use hyper::upgrade::OnUpgrade;
 
+use crate::mqtt::{WEBSOCKET_KEY_SUFFIX, WEBSOCKET_SUBPROTOCOL};
 use crate::tls::sha1;
 
-/// Where devices ask for a WebSocket; what follows a `?` means nothing (DEVICE.md 1.1).
-pub(super) const PATH: &str = "/$iothub/websocket";
-
-/// The subprotocol that a device must offer; the C SDK writes it in capitals.
-const SUBPROTOCOL: &str = "mqtt";
-
-/// What every WebSocket server adds to a client's key (RFC 6455, 1.3).
-const KEY_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+pub(super) use crate::mqtt::WEBSOCKET_PATH as PATH;
 
 /// Where a request leaves word that its connection is to go on as a WebSocket.
 #[derive(Debug, Clone, Default)]
@@ -108,9 +102,9 @@ fn switching(request: &Request) -> Result<Response, NoUpgrade> {
     }
     // conformance-choice: DEVICE.md 1.1: a WebSocket request that does not offer the subprotocol mqtt is refused with 400
     let subprotocol = tokens(headers, SEC_WEBSOCKET_PROTOCOL)
-        .find(|token| token.eq_ignore_ascii_case(SUBPROTOCOL))
+        .find(|token| token.eq_ignore_ascii_case(WEBSOCKET_SUBPROTOCOL))
         .ok_or(NoUpgrade::Subprotocol)?;
-    let accept = BASE64.encode(&sha1(format!("{key}{KEY_SUFFIX}").as_bytes()));
+    let accept = BASE64.encode(&sha1(format!("{key}{WEBSOCKET_KEY_SUFFIX}").as_bytes()));
     let answer = [
         (CONNECTION, "Upgrade"),
         (UPGRADE, "websocket"),

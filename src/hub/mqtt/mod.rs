@@ -16,10 +16,8 @@ mod stream;
 mod takeovers;
 mod tap;
 mod telemetry;
-mod websocket;
 
 pub use edge::{DeviceEdge, serve};
 pub use stream::DeviceStream;
 pub use tap::{Tap, TapError};
 pub use telemetry::{Telemetry, TelemetryMessage};
-pub use websocket::WebSocketBytes;

@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::hub::accept::Accepted;
 
+use crate::mqtt::WebSocketBytes;
 use crate::tls::CertificateDer;
 
 /// A byte stream from a device.
@@ -29,6 +30,16 @@ impl DeviceStream for Accepted {
 
     fn client_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         self.get_ref().1.peer_certificates()
+    }
+}
+
+impl<S: DeviceStream> DeviceStream for WebSocketBytes<S> {
+    fn acknowledge_at_once(&self) {
+        self.io().acknowledge_at_once();
+    }
+
+    fn client_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.io().client_certificates()
     }
 }
 

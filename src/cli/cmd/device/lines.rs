@@ -102,7 +102,12 @@ impl Lines {
             DeviceEventKind::Disconnected { reason, retry_after } => {
                 format!("{id}: {reason}; trying again in {:.1} s", retry_after.as_secs_f64())
             }
+            DeviceEventKind::MethodHung { name } => format!("{id} will never answer {name}"),
+            DeviceEventKind::WentSilent => format!("{id} has fallen silent and holds its connection"),
+            DeviceEventKind::TakingOver => format!("{id} connects a second time"),
+            DeviceEventKind::StaysOffline => format!("{id} stays offline"),
             DeviceEventKind::Connected
+            | DeviceEventKind::TelemetrySent { .. }
             | DeviceEventKind::MethodCalled { .. }
             | DeviceEventKind::DesiredPatch { .. }
             | DeviceEventKind::GaveUp { .. } => return,
@@ -147,6 +152,11 @@ fn json_line(event: &DeviceEvent, clock: &Clock) -> String {
         DeviceEventKind::MethodAnswered { name, status } => {
             ("methodAnswered", json!({ "methodName": name, "status": status }))
         }
+        DeviceEventKind::MethodHung { name } => ("methodHung", json!({ "methodName": name })),
+        DeviceEventKind::TelemetrySent { count } => ("telemetrySent", json!({ "count": count })),
+        DeviceEventKind::WentSilent => ("wentSilent", json!({})),
+        DeviceEventKind::TakingOver => ("takingOver", json!({})),
+        DeviceEventKind::StaysOffline => ("staysOffline", json!({})),
         DeviceEventKind::DesiredPatch { version, patch, origin } => {
             let origin = match origin {
                 DesiredOrigin::Notification => "notification",

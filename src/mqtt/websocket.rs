@@ -13,14 +13,21 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::stream::DeviceStream;
 use crate::model::limits::MQTT_PACKET_BYTES_MAX;
-use crate::tls::CertificateDer;
+
+/// Where devices ask for a WebSocket; what follows a `?` means nothing (DEVICE.md 1.1).
+pub const WEBSOCKET_PATH: &str = "/$iothub/websocket";
+
+/// The subprotocol that a device must offer; the C SDK writes it in capitals.
+pub const WEBSOCKET_SUBPROTOCOL: &str = "mqtt";
+
+/// What every WebSocket server adds to a client's key before it takes the SHA-1 of it (RFC 6455, 1.3).
+pub const WEBSOCKET_KEY_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Read buffer of a connection, in bytes: each holds one for as long as it lives.
 const READ_BUFFER_BYTES: usize = 4_096;
 
-/// The hub's end of a WebSocket whose HTTP part is over.
+/// One end of a WebSocket whose HTTP part is over.
 pub struct WebSocketBytes<S> {
     socket: WebSocketStream<S>,
     /// What is left of the last message.
@@ -28,8 +35,22 @@ pub struct WebSocketBytes<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<S> {
-    /// Takes over a connection after its upgrade; `read_ahead` is what the HTTP part read past its own end.
-    pub async fn after_upgrade(stream: S, read_ahead: Bytes) -> Self {
+    /// Takes over a hub's end after its upgrade; `read_ahead` is what the HTTP part read past its own end.
+    pub async fn of_server(stream: S, read_ahead: Bytes) -> Self {
+        Self::after_upgrade(stream, read_ahead, Role::Server).await
+    }
+
+    /// The same for a device's end.
+    pub async fn of_client(stream: S, read_ahead: Bytes) -> Self {
+        Self::after_upgrade(stream, read_ahead, Role::Client).await
+    }
+
+    /// The stream underneath.
+    pub fn io(&self) -> &S {
+        self.socket.get_ref()
+    }
+
+    async fn after_upgrade(stream: S, read_ahead: Bytes, role: Role) -> Self {
         // Nothing is held back: whoever writes flushes when it is time. Room for one message more than is under way
         // keeps pongs from being refused.
         let config = WebSocketConfig::default()
@@ -38,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<S> {
             .max_write_buffer_size(2 * MQTT_PACKET_BYTES_MAX)
             .max_message_size(Some(MQTT_PACKET_BYTES_MAX))
             .max_frame_size(Some(MQTT_PACKET_BYTES_MAX));
-        let socket = WebSocketStream::from_partially_read(stream, read_ahead.into(), Role::Server, Some(config)).await;
+        let socket = WebSocketStream::from_partially_read(stream, read_ahead.into(), role, Some(config)).await;
         Self { socket, unread: Bytes::new() }
     }
 }
@@ -88,16 +109,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<S> {
     }
 }
 
-impl<S: DeviceStream> DeviceStream for WebSocketBytes<S> {
-    fn acknowledge_at_once(&self) {
-        self.socket.get_ref().acknowledge_at_once();
-    }
-
-    fn client_certificates(&self) -> Option<&[CertificateDer<'static>]> {
-        self.socket.get_ref().client_certificates()
-    }
-}
-
 /// MQTT is binary [MQTT-6.0.0-1].
 fn no_text() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a text message; MQTT over WebSocket is binary")
@@ -134,7 +145,7 @@ mod tests {
 
     async fn pair(read_ahead: &[u8]) -> (DuplexStream, WebSocketBytes<DuplexStream>) {
         let (near, far) = duplex(64 * 1024);
-        (near, WebSocketBytes::after_upgrade(far, Bytes::copy_from_slice(read_ahead)).await)
+        (near, WebSocketBytes::of_server(far, Bytes::copy_from_slice(read_ahead)).await)
     }
 
     async fn read_all(stream: &mut WebSocketBytes<DuplexStream>) -> (Vec<u8>, io::Result<usize>) {
@@ -171,7 +182,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_is_slow_gets_everything() {
         let (near, far) = duplex(100);
-        let mut stream = WebSocketBytes::after_upgrade(far, Bytes::new()).await;
+        let mut stream = WebSocketBytes::of_server(far, Bytes::new()).await;
         let sent: Vec<u8> = (0..3 * MQTT_PACKET_BYTES_MAX).map(|n| (n % 251) as u8).collect();
         let expected = sent.clone();
         let writer = tokio::spawn(async move {
