@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | 8 | [`cli`] | arguments, wiring, exit codes; the only place that prints |
 //! | 7 | [`local`] | the embedded hub and fleet of `--local` |
-//! | 6 | [`report`] | run events and plans in, output out |
+//! | 6 | [`report`] | run events and plans in, output out; what a fleet looks like |
 //! | 5 | [`survey`], [`registration`] | asks a hub what a plan would do · registers a fleet on a hub, and deletes it |
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |

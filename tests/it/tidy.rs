@@ -28,7 +28,7 @@ const HOMES: &[(&str, &str)] = &[
     ("rustls::crypto::ring", "src/tls/"),
     ("println!(", "src/build.rs"),
     ("eprintln!(", "nowhere"),
-    ("indicatif::", "src/report/bars.rs src/cli/printer.rs"),
+    ("indicatif::", "src/report/bars.rs src/report/fleet/screen.rs src/cli/printer.rs"),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

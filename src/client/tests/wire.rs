@@ -5,7 +5,8 @@ use serde_json::json;
 use super::scripted_hub::{ScriptedHub, answer, ok};
 use crate::client::{ErrorKind, IfMatch, NewAuthentication, NewIdentity, RegistryEntry};
 use crate::model::{
-    ErrorCode, JobRequest, JobStatus, JobType, JsonObject, MethodRequest, TwinId, TwinPatch, X509Thumbprints,
+    AuthenticationType, ErrorCode, JobRequest, JobStatus, JobType, JsonObject, MethodRequest, TwinId, TwinPatch,
+    X509Thumbprints,
 };
 
 #[tokio::test]
