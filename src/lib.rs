@@ -10,12 +10,12 @@
 //! |---|---|---|
 //! | 8 | [`cli`] | arguments, wiring, exit codes; the only place that prints |
 //! | 7 | [`local`] | the embedded hub and fleet of `--local` |
-//! | 6 | [`report`] | run events and plans in, output out; what a fleet looks like |
-//! | 5 | [`survey`], [`registration`] | asks a hub what a plan would do · registers a fleet on a hub, and deletes it |
+//! | 6 | [`report`], [`registration`] | run events and plans in, output out; what a fleet looks like · registers a fleet on a hub, and deletes it |
+//! | 5 | [`survey`] | asks a hub what a plan would do |
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
-//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`], [`metrics`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it · the port for Prometheus |
+//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`], [`metrics`], [`source`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it · the port for Prometheus · texts that people write, strictly read |
 //! | 0 | [`model`] | the words of the domain |
 //!
 //! [`hub`], [`device`] and [`client`] never import each other: they meet on the wire. What they share
@@ -27,7 +27,7 @@
 //! - The hub's engine is a pure function of state, command and time; it never awaits.
 //! - Every queue, loop, body, depth and wait has a bound from [`model::limits`].
 //! - One clock ([`model::Clock`]), one source of chance ([`model::Rng`]), one TLS provider ([`tls`]), one YAML
-//!   reader ([`manifest`]), one place that prints ([`cli`]).
+//!   reader ([`source`]), one place that prints ([`cli`]).
 //! - Secrets are [`model::SymmetricKey`] or redacted wrappers; no `Debug` shows them.
 #![forbid(unsafe_code)]
 
@@ -47,5 +47,6 @@ pub mod query;
 pub mod registration;
 pub mod report;
 pub mod run;
+pub mod source;
 pub mod survey;
 pub mod tls;

@@ -7,10 +7,10 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::hub_target::failure;
 use super::printer::Printer;
-use super::problems;
+use super::problems::{self, placed};
 use crate::client::HubClient;
 use crate::guardrails::{Guardrails, MaxDevices};
-use crate::manifest::{Loaded, Manifest};
+use crate::manifest::Manifest;
 use crate::model::Clock;
 use crate::run::{Budget, Found, Pace, Rerun};
 use crate::survey::Survey;
@@ -55,7 +55,7 @@ pub fn refuse_forbidden(
     if problems.is_empty() {
         return Ok(());
     }
-    problems::show(&Loaded { problems, ..Loaded::default() }, printer);
+    problems::show(&placed(&problems), printer);
     Err(Failure::new(Exit::Refused, "nothing was sent: a guardrail forbids it"))
 }
 

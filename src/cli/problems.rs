@@ -1,18 +1,23 @@
-//! Shows what is wrong with manifests: for people with the text underlined, for machines one JSON object a line.
+//! Shows what is wrong with manifests and fleet files: for people with the text underlined, for machines one JSON object a line.
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
 use super::printer::Printer;
-use crate::manifest::{Loaded, Problem, Severity};
 use crate::model::limits::PROBLEMS_SHOWN_MAX;
+use crate::source::{Placed, Severity};
+
+/// Problems of one kind, to be shown or to be put among those of others.
+pub fn placed<P: Placed>(problems: &[P]) -> Vec<&dyn Placed> {
+    problems.iter().map(|problem| problem as &dyn Placed).collect()
+}
 
 /// Shows every problem on stderr, the first [`PROBLEMS_SHOWN_MAX`] of each file in full and the rest as a count.
-pub fn show(loaded: &Loaded, printer: &Printer) {
+pub fn show(problems: &[&dyn Placed], printer: &Printer) {
     let theme = if printer.colours_stderr() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(printer.width()).with_links(false);
-    for of_file in loaded.problems.chunk_by(|a, b| std::sync::Arc::ptr_eq(&a.place.file, &b.place.file)) {
-        for problem in of_file.iter().take(PROBLEMS_SHOWN_MAX) {
+    for of_file in problems.chunk_by(|a, b| std::sync::Arc::ptr_eq(&a.place().file, &b.place().file)) {
+        for &problem in of_file.iter().take(PROBLEMS_SHOWN_MAX) {
             let mut text = String::new();
             if handler.render_report(&mut text, problem).is_err() {
                 text = problem.to_string();
@@ -22,14 +27,18 @@ pub fn show(loaded: &Loaded, printer: &Printer) {
         }
         let rest = of_file.len().saturating_sub(PROBLEMS_SHOWN_MAX);
         if let Some(first) = of_file.first().filter(|_| rest > 0) {
-            printer.stderr_line(&format!("{}: {} not shown\n", first.place.file.name(), counted(rest, "more problem")));
+            printer.stderr_line(&format!(
+                "{}: {} not shown\n",
+                first.place().file.name(),
+                counted(rest, "more problem")
+            ));
         }
     }
 }
 
 /// Writes every problem to stdout as one JSON object a line.
-pub fn print_json(loaded: &Loaded, printer: &Printer) {
-    for problem in &loaded.problems {
+pub fn print_json(problems: &[&dyn Placed], printer: &Printer) {
+    for &problem in problems {
         let line = serde_json::to_string(&ProblemLine::of(problem)).expect("texts and numbers are JSON");
         printer.data(&line);
     }
@@ -53,8 +62,8 @@ pub(super) struct ProblemLine<'p> {
 
 impl<'p> ProblemLine<'p> {
     /// Describes a problem.
-    pub(super) fn of(problem: &'p Problem) -> Self {
-        let place = &problem.place;
+    pub(super) fn of(problem: &'p dyn Placed) -> Self {
+        let place = problem.place();
         let (line, column) = place.file.line_column(place.span.start);
         let (end_line, end_column) = place.file.line_column(place.span.end);
         Self {
@@ -63,13 +72,13 @@ impl<'p> ProblemLine<'p> {
             column,
             end_line,
             end_column,
-            code: problem.kind.code_text(),
-            severity: match problem.severity() {
+            code: problem.code().map(|code| code.to_string()).unwrap_or_default(),
+            severity: match Severity::of(problem) {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             },
             message: problem.to_string(),
-            help: miette::Diagnostic::help(problem).map(|help| help.to_string()),
+            help: problem.help().map(|help| help.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Problems of manifests as SARIF 2.1.0, which code scanning reads.
+//! Problems of manifests and fleet files as SARIF 2.1.0, which code scanning reads.
 
 use std::path::{Component, Path};
 
@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use super::args::VERSION;
 use super::problems::ProblemLine;
-use crate::manifest::Loaded;
+use crate::source::Placed;
 
 /// What a path may hold as it is (RFC 3986).
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The log, on one line.
 #[must_use]
-pub fn to_sarif(loaded: &Loaded) -> String {
-    let lines: Vec<ProblemLine<'_>> = loaded.problems.iter().map(ProblemLine::of).collect();
+pub fn to_sarif(problems: &[&dyn Placed]) -> String {
+    let lines: Vec<ProblemLine<'_>> = problems.iter().map(|&problem| ProblemLine::of(problem)).collect();
     let mut codes: Vec<&str> = lines.iter().map(|line| line.code.as_str()).collect();
     codes.sort_unstable();
     codes.dedup();
@@ -31,7 +31,7 @@ pub fn to_sarif(loaded: &Loaded) -> String {
     serde_json::to_string(&log).expect("texts and numbers are JSON")
 }
 
-/// `iotjob::manifest::duplicate_key` is called `Duplicate key`.
+/// `iotjob::yaml::duplicate_key` is called `Duplicate key`.
 fn rule(code: &str) -> Rule {
     let words = code.rsplit("::").next().unwrap_or(code).replace('_', " ");
     let mut letters = words.chars();
@@ -186,6 +186,6 @@ mod tests {
 
     #[test]
     fn a_rule_is_named_after_its_code() {
-        assert_eq!(rule("iotjob::manifest::duplicate_key").short_description.text, "Duplicate key");
+        assert_eq!(rule("iotjob::yaml::duplicate_key").short_description.text, "Duplicate key");
     }
 }

@@ -8,7 +8,7 @@ use super::cmd::plan::{Kept, LookArgs, survey};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::printer::Printer;
-use super::problems;
+use super::problems::{self, placed};
 use crate::client::HubClient;
 use crate::manifest::{Loaded, Manifest, parse_text};
 use crate::model::limits::SAVED_PLAN_BYTES_MAX;
@@ -52,7 +52,7 @@ pub fn manifests(plan: &SavedPlan, path: &Path, printer: &Printer) -> Result<Opt
     let documents: Vec<String> = plan.runs.iter().map(|run| run.manifest.to_string()).collect();
     let loaded = parse_text(&path.display().to_string(), &documents.join("\n---\n"));
     if loaded.has_errors() {
-        problems::show(&loaded, printer);
+        problems::show(&placed(&loaded.problems), printer);
         return Ok(None);
     }
     let Loaded { manifests, .. } = loaded;

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::printer::Printer;
-use super::problems;
-use crate::manifest::{Loaded, Variables, is_variable_name};
+use super::problems::{self, placed};
+use crate::manifest::{Variables, is_variable_name};
 
 /// What the environment's variables start with.
 const ENVIRONMENT_PREFIX: &str = "IOTJOB_VAR_";
@@ -72,7 +72,7 @@ impl VarArgs {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Failure::usage(format!("the file of variables `{name}` cannot be read: {error}")))?;
             variables.set_from_file(&name, text).map_err(|problems| {
-                problems::show(&Loaded { problems, ..Loaded::default() }, printer);
+                problems::show(&placed(&problems), printer);
                 Failure::new(Exit::InvalidManifest, format!("the variables in `{name}` cannot be used"))
             })?;
         }

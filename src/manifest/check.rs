@@ -9,15 +9,15 @@ use serde_json::Value;
 
 use super::checked::{Action, InvalidRunName, RunName, Start, Target};
 use super::explain::name_illegal;
-use super::finding::{At, Finding, Pointer, Step};
 use super::rule::ProblemKind;
 use super::success::{OfflineTargets, Share, StatusRange, Success, SuccessProblem};
-use super::{duration, start, v1};
+use super::{Finding, start, v1};
 use crate::model::limits::{
     CONNECT_TIMEOUT_S_MAX, JOB_TIMEOUT_S_DEFAULT, JOB_TIMEOUT_S_MIN, METHOD_PAYLOAD_BYTES_MAX, RESPONSE_TIMEOUT_S,
 };
-use crate::model::{DeviceId, JobType, JsonObject, MethodName, PatchViolation, desired_violations, tags_violations};
+use crate::model::{DeviceId, JobType, JsonObject, MethodName, desired_violations, tags_violations};
 use crate::query::{QueryError, QueryErrorKind, parse_condition};
+use crate::source::{At, Pointer, Step, TextProblem, TwinProblem, duration};
 
 /// Where a job's name comes from when it has none of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,14 +242,17 @@ impl Check<'_> {
         let nothing = |half: &Option<JsonObject>| half.as_ref().is_none_or(JsonObject::is_empty);
         if nothing(&patch.tags) && nothing(&patch.desired) && !self.refused(&["patch"]) {
             let kind =
-                ProblemKind::Empty { member: "patch".into(), help: "write at least one tag or desired property" };
-            self.add(Finding::key(["patch"], kind));
+                TextProblem::Empty { member: "patch".into(), help: "write at least one tag or desired property" };
+            self.add(Finding::key(["patch"], kind.into()));
         }
-        for violation in patch.tags.iter().flat_map(tags_violations) {
-            self.add(twin_finding("tags", patch.tags.as_ref(), violation));
-        }
-        for violation in patch.desired.iter().flat_map(desired_violations) {
-            self.add(twin_finding("desired", patch.desired.as_ref(), violation));
+        for (section, half, violations) in [
+            ("tags", &patch.tags, patch.tags.as_ref().map(tags_violations)),
+            ("desired", &patch.desired, patch.desired.as_ref().map(desired_violations)),
+        ] {
+            let (Some(content), Some(violations)) = (half, violations) else { continue };
+            let pointer = [Step::from("patch"), Step::from(section)];
+            let found = violations.into_iter().map(|violation| TwinProblem::finding(&pointer, content, violation));
+            self.findings.extend(found);
         }
         Some(Action::Twin { tags: patch.tags, desired: patch.desired })
     }
@@ -330,7 +333,7 @@ impl Check<'_> {
         match text {
             Some(text) => match duration::seconds(keys.last().copied().unwrap_or_default(), text) {
                 Ok(seconds) => Some(seconds),
-                Err(kind) => self.refuse(keys, kind),
+                Err(problem) => self.refuse(keys, problem.into()),
             },
             None => (!self.refused(&keys)).then_some(default_s),
         }
@@ -355,42 +358,6 @@ fn query_problem(text: &str, error: QueryError) -> ProblemKind {
         QueryErrorKind::Function => ProblemKind::QueryFunction { message, help },
         _ => ProblemKind::QuerySyntax { message, help },
     }
-}
-
-/// Puts a twin's rule at the member that breaks it.
-fn twin_finding(section: &str, content: Option<&JsonObject>, violation: PatchViolation) -> Finding {
-    let mut pointer = vec![Step::from("patch"), Step::from(section)];
-    pointer.extend(steps_in(content, violation.pointer()));
-    let (at, kind) = match violation {
-        PatchViolation::KeyCharacter { .. } => (At::Key(pointer), ProblemKind::TwinKeyCharacter(violation)),
-        PatchViolation::KeyLength { .. } => (At::Key(pointer), ProblemKind::TwinKeyLength(violation)),
-        PatchViolation::Depth { .. } => (At::Key(pointer), ProblemKind::TwinDepth(violation)),
-        PatchViolation::Integer { .. } => (At::Value(pointer), ProblemKind::TwinInteger(violation)),
-        PatchViolation::StringLength { .. } => (At::Value(pointer), ProblemKind::TwinString(violation)),
-        PatchViolation::NullInArray { .. } => (At::Value(pointer), ProblemKind::TwinNull(violation)),
-        PatchViolation::Size { .. } => (At::Key(pointer), ProblemKind::TwinSize(violation)),
-    };
-    Finding { at, kind }
-}
-
-/// A JSON pointer as steps; only the content tells a list's index from a key of digits.
-fn steps_in(content: Option<&JsonObject>, pointer: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut node: Option<&Value> = None;
-    for token in pointer.split('/').skip(1) {
-        let key = token.replace("~1", "/").replace("~0", "~");
-        let next = match node {
-            None => content.and_then(|object| object.get(&key)),
-            Some(Value::Array(items)) => token.parse::<usize>().ok().and_then(|index| items.get(index)),
-            Some(other) => other.get(&key),
-        };
-        match (node, token.parse::<usize>()) {
-            (Some(Value::Array(_)), Ok(index)) => steps.push(Step::Index(index)),
-            _ => steps.push(Step::Key(key)),
-        }
-        node = next;
-    }
-    steps
 }
 
 /// `document` without the members that findings refuse, so that the rest can be read as types.

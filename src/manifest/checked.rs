@@ -8,11 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::problem::{Place, SourceFile};
 use super::success::Success;
 use crate::model::limits::RUN_NAME_CHARS_MAX;
 use crate::model::{DeviceId, JobId, JobType, JsonObject, MethodName, WireTime};
 use crate::query::Condition;
+use crate::source::{Place, SourceFile};
 
 /// One job, as a user wrote it and as the checks found it right.
 #[derive(Debug, Clone, PartialEq)]

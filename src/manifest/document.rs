@@ -8,13 +8,10 @@ use serde_json::Value;
 
 use super::check::{Naming, Parts, check, without_refused};
 use super::checked::{Manifest, SourceRef};
-use super::explain;
-use super::finding::{At, Finding, Step};
-use super::locate::Places;
-use super::problem::{Place, Problem, Severity, SourceFile};
 use super::rule::ProblemKind;
 use super::variables::{self, Variables};
-use super::{v1, yaml};
+use super::{Finding, Problem, explain, schema, v1};
+use crate::source::{At, Place, Places, Severity, SourceFile, Step, TextProblem, yaml};
 
 /// Reads every document of `file`, its variables filled in; notes which it names. `stem` names the first document
 /// when it has no name of its own.
@@ -26,7 +23,8 @@ pub(super) fn read(
 ) -> (Vec<Manifest>, Vec<Problem>) {
     let stream = yaml::read(file.text());
     let problem = |span: Range<usize>, kind| Problem::new(Place { file: Arc::clone(file), span }, kind);
-    let mut problems: Vec<Problem> = stream.faults.into_iter().map(|fault| problem(fault.span, fault.kind)).collect();
+    let mut problems: Vec<Problem> =
+        stream.faults.into_iter().map(|fault| problem(fault.span, fault.kind.into())).collect();
     let whole = problems.is_empty();
     if stream.documents.is_empty() && whole {
         problems.push(problem(0..0, ProblemKind::NoJob));
@@ -73,7 +71,8 @@ fn examine(document: &Value, naming: Naming<'_>) -> (Option<Parts>, Vec<Finding>
         Err(error) if fits_schema => {
             // The types and the schema come from one source; should they part, the user is told where.
             let message = error.to_string();
-            findings.push(Finding { at: At::Document, kind: ProblemKind::Schema { message } });
+            let kind = TextProblem::Schema { message, subject: schema::SUBJECT }.into();
+            findings.push(Finding { at: At::Document, kind });
             None
         }
         Err(_) => None,

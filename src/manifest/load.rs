@@ -9,11 +9,10 @@ use std::sync::Arc;
 use super::checked::Manifest;
 use super::document;
 use super::files::{Input, LoadError, Origin, expand, names_another_schema};
-use super::order;
-use super::problem::{Place, Problem, Severity, SourceFile};
 use super::rule::ProblemKind;
 use super::variables::Variables;
-use crate::model::limits::MANIFEST_BYTES_MAX;
+use super::{Problem, order};
+use crate::source::{Place, Severity, SourceFile, read_limited};
 
 /// What standard input is called in messages.
 const STDIN_NAME: &str = "<stdin>";
@@ -201,32 +200,9 @@ fn read_file(loaded: &mut Loaded, path: &Path, origin: Origin, variables: &Varia
     Ok(true)
 }
 
-/// Reads one byte more than a manifest may have, which is enough to know.
-fn read_limited(source: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(MANIFEST_BYTES_MAX).unwrap_or(u64::MAX);
-    source.take(most + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 fn add_bytes(loaded: &mut Loaded, name: &str, stem: Option<&str>, bytes: Vec<u8>, variables: &Variables) {
-    if bytes.len() > MANIFEST_BYTES_MAX {
-        loaded.add_problem(SourceFile::new(name, String::new()), 0..0, ProblemKind::FileTooLarge);
-        return;
-    }
-    match String::from_utf8(bytes) {
-        Ok(mut text) => {
-            // The parser miscounts columns after a byte order mark, and nobody sees it.
-            if text.starts_with('\u{feff}') {
-                text.remove(0);
-            }
-            loaded.add(&Arc::new(SourceFile::new(name, text)), stem, variables);
-        }
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
-            loaded.add_problem(SourceFile::new(name, text), span, ProblemKind::NotUtf8);
-        }
+    match SourceFile::of_bytes(name, bytes) {
+        Ok(file) => loaded.add(&Arc::new(file), stem, variables),
+        Err((file, span, problem)) => loaded.add_problem(file, span, problem.into()),
     }
 }

@@ -6,30 +6,22 @@
 //!                                                         └▶ Manifest ─ order ─▶ Problem
 //! ```
 //!
-//! One reader only (`yaml`): the value that the schema checks is the value that becomes a type. Places are found
-//! afterwards and only for what went wrong. Nothing here asks for the time or the network; [`load`] reads files.
+//! YAML and places are [`crate::source`]'s: the value that the schema checks is the value that becomes a type. Nothing
+//! here asks for the time or the network; [`load`] reads files.
 
 mod check;
 mod checked;
 mod document;
-mod duration;
 mod explain;
 mod files;
-mod finding;
 mod load;
-mod locate;
 mod order;
-mod problem;
 mod rule;
-mod scalar;
 mod schema;
 mod start;
 mod success;
-mod suggest;
-mod syntax;
 mod v1;
 mod variables;
-mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -38,8 +30,12 @@ pub use checked::{Action, InvalidRunName, Manifest, RunName, SourceRef, Start, T
 pub use files::LoadError;
 pub use load::{Loaded, load, load_after, parse_text, parse_text_with};
 pub use order::OrderProblem;
-pub use problem::{Place, Problem, Severity, SourceFile};
 pub use rule::ProblemKind;
 pub use schema::{SCHEMA_ID, schema, schema_text};
 pub use success::{OfflineTargets, Share, StatusRange, Success, SuccessProblem};
 pub use variables::{VariableProblem, Variables, is_variable_name};
+
+/// A problem of a manifest, with its place.
+pub type Problem = crate::source::Problem<ProblemKind>;
+/// A problem of a manifest before its place is known.
+type Finding = crate::source::Finding<ProblemKind>;

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use miette::Diagnostic;
 
+use super::Problem;
 use super::checked::{Manifest, RunName};
-use super::problem::Problem;
 use super::rule::ProblemKind;
-use super::suggest::nearest;
+use crate::source::suggest::nearest;
 
 /// What can be wrong with `after`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]

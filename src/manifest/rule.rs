@@ -6,79 +6,21 @@ use super::checked::InvalidRunName;
 use super::order::OrderProblem;
 use super::success::SuccessProblem;
 use super::variables::VariableProblem;
+use crate::model::InvalidId;
 use crate::model::limits::{
-    CONNECT_TIMEOUT_S_MAX, JOB_START_AHEAD_H_MAX, JOB_TIMEOUT_S_DEFAULT, JOB_TIMEOUT_S_MIN, MANIFEST_BYTES_MAX,
-    MANIFEST_DEPTH_MAX, MANIFEST_EXPANDED_BYTES_MAX, METHOD_PAYLOAD_BYTES_MAX, QUERY_CONDITION_CHARS_MAX,
-    QUERY_CONDITION_PREFIX,
+    CONNECT_TIMEOUT_S_MAX, JOB_START_AHEAD_H_MAX, JOB_TIMEOUT_S_DEFAULT, JOB_TIMEOUT_S_MIN, METHOD_PAYLOAD_BYTES_MAX,
+    QUERY_CONDITION_CHARS_MAX, QUERY_CONDITION_PREFIX,
 };
-use crate::model::{InvalidId, PatchViolation};
+use crate::source::{TextProblem, TwinProblem};
 
 /// The rules of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
 pub enum ProblemKind {
-    // Reading the text
-    /// A file that no manifest fills.
-    #[error("the file has more than {MANIFEST_BYTES_MAX} bytes")]
-    #[diagnostic(code(iotjob::manifest::file_too_large), help("split it into several files"))]
-    FileTooLarge,
-    /// Bytes that are no text.
-    #[error("the file is not UTF-8")]
-    #[diagnostic(code(iotjob::manifest::not_utf8), help("save it as UTF-8"))]
-    NotUtf8,
-    /// A character that YAML does not allow.
-    #[error("the control character `{}` is not allowed in YAML", found.escape_debug())]
-    #[diagnostic(
-        code(iotjob::manifest::control_character),
-        help("remove it, or write it as an escape inside double quotes")
-    )]
-    ControlCharacter {
-        /// The character.
-        found: char,
-    },
-    /// Not YAML.
-    #[error("this is not YAML: {message}")]
-    #[diagnostic(code(iotjob::manifest::syntax))]
-    Syntax {
-        /// The parser's own words.
-        message: String,
-        /// What to do, where the cause is known.
-        #[help]
-        help: Option<String>,
-    },
-    /// A key that stands twice in one map.
-    #[error("the key `{key}` is here a second time")]
-    #[diagnostic(code(iotjob::manifest::duplicate_key), help("keep one of the two"))]
-    DuplicateKey {
-        /// The key.
-        key: String,
-    },
-    /// YAML 1.1's merge key.
-    #[error("`<<` does not merge: it is not part of YAML 1.2")]
-    #[diagnostic(code(iotjob::manifest::merge_key), help("write the keys out"))]
-    MergeKey,
-    /// A YAML tag.
-    #[error("the tag `!{tag}` has no meaning in a manifest")]
-    #[diagnostic(code(iotjob::manifest::tag), help("remove it; a text that starts with `!` needs quotes"))]
-    Tag {
-        /// The tag, without its `!`.
-        tag: String,
-    },
-    /// `.inf` or `.nan`.
-    #[error("JSON has no infinity and no NaN")]
-    #[diagnostic(code(iotjob::manifest::number_not_finite), help("write a number, or put it in quotes to send a text"))]
-    NumberNotFinite,
-    /// A number that would lose digits.
-    #[error("the number is too large: it would lose digits on its way")]
-    #[diagnostic(code(iotjob::manifest::number_too_large), help("put it in quotes to send it as a text"))]
-    NumberTooLarge,
-    /// Nesting past every use.
-    #[error("maps and lists are nested more than {MANIFEST_DEPTH_MAX} levels deep")]
-    #[diagnostic(code(iotjob::manifest::too_deep), help("flatten the value; twins nest at most 10 levels"))]
-    TooDeep,
-    /// An alias bomb.
-    #[error("with its aliases followed, the file has more than {MANIFEST_EXPANDED_BYTES_MAX} bytes")]
-    #[diagnostic(code(iotjob::manifest::aliases_too_large), help("write the values out instead of nesting aliases"))]
-    AliasesTooLarge,
+    // What any text may have wrong
+    /// A rule that all texts keep.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Text(#[from] TextProblem),
 
     /// A file without any document.
     #[error("there is no job in this file")]
@@ -96,44 +38,6 @@ pub enum ProblemKind {
         /// What it is.
         found: &'static str,
     },
-    /// A key that a manifest does not have.
-    #[error("`{key}` is not a key of {place}")]
-    #[diagnostic(code(iotjob::manifest::unknown_key))]
-    UnknownKey {
-        /// The key.
-        key: String,
-        /// Of what, such as `a job`.
-        place: &'static str,
-        /// The key that was probably meant, or those that there are.
-        #[help]
-        help: String,
-    },
-    /// A value of the wrong kind.
-    #[error("`{member}` is {expected}, this is {found}")]
-    #[diagnostic(code(iotjob::manifest::wrong_type))]
-    WrongType {
-        /// The member.
-        member: String,
-        /// What it should be.
-        expected: &'static str,
-        /// What it is.
-        found: &'static str,
-        /// What to write.
-        #[help]
-        help: Option<String>,
-    },
-    /// A key that has to be there.
-    #[error("`{key}` is missing from {place}")]
-    #[diagnostic(code(iotjob::manifest::missing_key))]
-    MissingKey {
-        /// The key.
-        key: String,
-        /// Of what.
-        place: &'static str,
-        /// What to write.
-        #[help]
-        help: Option<String>,
-    },
     /// A type that jobs do not have.
     #[error("`{found}` is not a type of job")]
     #[diagnostic(code(iotjob::manifest::unknown_type))]
@@ -144,23 +48,6 @@ pub enum ProblemKind {
         #[help]
         help: String,
     },
-    /// A map or list with nothing in it.
-    #[error("`{member}` is empty")]
-    #[diagnostic(code(iotjob::manifest::empty), help("{help}"))]
-    Empty {
-        /// The member.
-        member: String,
-        /// What to write.
-        help: &'static str,
-    },
-    /// A rule of the schema that has no sentence of its own.
-    #[error("this does not fit the schema: {message}")]
-    #[diagnostic(code(iotjob::manifest::schema), help("`iotjob schema` prints what a manifest may hold"))]
-    Schema {
-        /// The validator's own words.
-        message: String,
-    },
-
     // Members that have to agree
     /// A patch in a method job.
     #[error("`patch` does not go with `type: scheduleDeviceMethod`")]
@@ -240,35 +127,6 @@ pub enum ProblemKind {
     },
 
     // Durations
-    /// A number where a duration belongs.
-    #[error("`{key}: {written}` has no unit")]
-    #[diagnostic(
-        code(iotjob::manifest::duration_without_unit),
-        help("write `{written}s` for seconds, or `10m`, `1h 30m`")
-    )]
-    DurationWithoutUnit {
-        /// The member.
-        key: String,
-        /// The number.
-        written: String,
-    },
-    /// A text that is no duration.
-    #[error("`{text}` is not a duration")]
-    #[diagnostic(
-        code(iotjob::manifest::duration_unreadable),
-        help("write hours, minutes and seconds: `30s`, `10m`, `1h 30m`, `PT45S`")
-    )]
-    DurationUnreadable {
-        /// What was written.
-        text: String,
-    },
-    /// A part of a second.
-    #[error("`{text}` is not a whole number of seconds")]
-    #[diagnostic(code(iotjob::manifest::duration_not_whole), help("the hub counts in seconds: write `1s` or more"))]
-    DurationNotWhole {
-        /// What was written.
-        text: String,
-    },
     /// A job's time-out below the least.
     #[error("`timeout` is at least {JOB_TIMEOUT_S_MIN}s, this is {seconds}s")]
     #[diagnostic(
@@ -479,37 +337,10 @@ pub enum ProblemKind {
     },
 
     // Patch
-    /// A character that twin keys may not have.
-    #[error("{0}")]
-    #[diagnostic(
-        code(iotjob::manifest::twin_key_character),
-        help("nest maps instead of writing a dotted path; `.`, `$`, `#`, spaces and control characters are out")
-    )]
-    TwinKeyCharacter(PatchViolation),
-    /// A twin key that is too long.
-    #[error("{0}")]
-    #[diagnostic(code(iotjob::manifest::twin_key_length), help("shorten the key"))]
-    TwinKeyLength(PatchViolation),
-    /// Objects nested too deep for a twin.
-    #[error("{0}")]
-    #[diagnostic(code(iotjob::manifest::twin_depth), help("flatten the value"))]
-    TwinDepth(PatchViolation),
-    /// An integer that a twin cannot hold.
-    #[error("{0}")]
-    #[diagnostic(code(iotjob::manifest::twin_integer), help("put it in quotes to store it as a text"))]
-    TwinInteger(PatchViolation),
-    /// A string that is too long for a twin.
-    #[error("{0}")]
-    #[diagnostic(code(iotjob::manifest::twin_string), help("store a URL instead, or split it over several keys"))]
-    TwinString(PatchViolation),
-    /// A null inside an array.
-    #[error("{0}")]
-    #[diagnostic(code(iotjob::manifest::twin_null), help("remove the item; null only removes a key of a map"))]
-    TwinNull(PatchViolation),
-    /// A section that is too large.
-    #[error("{0}")]
-    #[diagnostic(code(iotjob::manifest::twin_size), help("store a URL instead of the content"))]
-    TwinSize(PatchViolation),
+    /// A limit of twins.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Twin(#[from] TwinProblem),
 
     // Members with rules of their own
     /// A rule of variables.
@@ -550,14 +381,6 @@ pub enum ProblemKind {
         /// Minutes since.
         minutes: i64,
     },
-}
-
-impl ProblemKind {
-    /// The rule's code, for machines: `iotjob::manifest::unknown_key`.
-    #[must_use]
-    pub fn code_text(&self) -> String {
-        self.code().map(|code| code.to_string()).unwrap_or_default()
-    }
 }
 
 /// A span as people say it: minutes, then hours, then days; the larger unit once there are two of it.

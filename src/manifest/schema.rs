@@ -4,15 +4,17 @@ use std::sync::OnceLock;
 
 use jsonschema::{ValidationError, Validator};
 use schemars::Schema;
-use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
 use super::v1::Job;
 use crate::model::JsonObject;
+use crate::source::schema::schema_of;
 
 /// Where the schema is published; its last part is what an editor line names.
 pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/main/schema/job.schema.json";
+
+/// What `iotjob schema` calls it.
+pub(super) const SUBJECT: &str = "manifest";
 
 /// Durations as an editor checks them: `30s`, `1h 30m`, `PT45S`, in whole seconds.
 pub(super) const DURATION_PATTERN: &str = r"^([0-9]+ ?(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(,? ?[0-9]+ ?(m|mins?|minutes?|s|secs?|seconds?)){0,2}|[Pp][Tt]([0-9]+[Hh])?([0-9]+[Mm])?([0-9]+[Ss])?)$";
@@ -60,18 +62,7 @@ fn or_variable(member: &mut Value) {
 
 /// The schema of a document whose variables are filled in.
 pub(super) fn filled_schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(as_written_by_people));
-    let mut schema = settings.into_generator().into_root_schema_for::<Job>();
-    let mut document = serde_json::Map::new();
-    // The id stands first, where people look for it.
-    for key in ["$schema", "$id"] {
-        let value = schema.remove(key).unwrap_or_else(|| json!(SCHEMA_ID));
-        document.insert(key.to_owned(), value);
-    }
-    if let Value::Object(rest) = schema.to_value() {
-        document.extend(rest);
-    }
-    Value::Object(document)
+    schema_of::<Job>(SCHEMA_ID)
 }
 
 /// The schema as `iotjob schema` prints it and `schema/job.schema.json` holds it, with a line end.
@@ -101,33 +92,4 @@ pub(super) fn relate_members(schema: &mut Schema) {
         {"oneOf": [{"required": ["query"]}, {"required": ["devices"]}]},
     ]);
     schema.insert("allOf".to_owned(), rules);
-}
-
-/// Makes a schema read as a user means it: `timeout:` with nothing after it is a mistake, not the default, so null
-/// goes; and a description is one paragraph, however the source breaks its lines.
-fn as_written_by_people(schema: &mut Schema) {
-    if let Some(Value::String(description)) = schema.get_mut("description") {
-        *description = description.replace('\n', " ");
-    }
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            schema.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
-        choices.retain(|choice| *choice != json!({"type": "null"}));
-        if let [Value::Object(only)] = choices.as_slice() {
-            let only = only.clone();
-            schema.remove("anyOf");
-            let object = schema.ensure_object();
-            for (key, value) in only {
-                object.entry(key).or_insert(value);
-            }
-        }
-    }
-    if let Some(Value::Array(values)) = schema.get_mut("enum") {
-        values.retain(|value| !value.is_null());
-    }
 }

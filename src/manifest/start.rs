@@ -8,7 +8,7 @@ use jiff::tz::{AmbiguousOffset, Offset, OffsetConflict, TimeZone};
 
 use super::checked::Start;
 use super::rule::ProblemKind;
-use super::suggest;
+use crate::source::suggest;
 
 /// The start that `text` means.
 ///

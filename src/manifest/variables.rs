@@ -7,13 +7,12 @@ use std::sync::Arc;
 use miette::Diagnostic;
 use serde_json::Value;
 
-use super::finding::{At, Finding, Step};
-use super::problem::{Place, Problem, SourceFile};
 use super::rule::ProblemKind;
-use super::suggest::nearest;
-use super::yaml;
+use super::{Finding, Problem};
 use crate::model::JsonObject;
-use crate::model::limits::MANIFEST_BYTES_MAX;
+use crate::model::limits::SOURCE_BYTES_MAX;
+use crate::source::suggest::nearest;
+use crate::source::{At, Place, SourceFile, Step, TextProblem, yaml};
 
 /// What can be wrong with variables.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
@@ -85,15 +84,15 @@ impl Variables {
     /// # Errors
     /// Every problem of the file, with its place.
     pub fn set_from_file(&mut self, name: &str, text: String) -> Result<(), Vec<Problem>> {
-        let is_too_large = text.len() > MANIFEST_BYTES_MAX;
+        let is_too_large = text.len() > SOURCE_BYTES_MAX;
         let file = Arc::new(SourceFile::new(name, if is_too_large { String::new() } else { text }));
         let problem = |span: Range<usize>, kind| Problem::new(Place { file: Arc::clone(&file), span }, kind);
         if is_too_large {
-            return Err(vec![problem(0..0, ProblemKind::FileTooLarge)]);
+            return Err(vec![problem(0..0, TextProblem::FileTooLarge.into())]);
         }
         let stream = yaml::read(file.text());
         let mut problems: Vec<Problem> =
-            stream.faults.into_iter().map(|fault| problem(fault.span, fault.kind)).collect();
+            stream.faults.into_iter().map(|fault| problem(fault.span, fault.kind.into())).collect();
         let start = 0..file.text().len().min(1);
         match stream.documents.as_slice() {
             [yaml::Document { value: Value::Object(members), .. }] => {

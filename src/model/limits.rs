@@ -164,14 +164,14 @@ pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
-/// Largest manifest file, in bytes (ours).
-pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
-/// Deepest nesting of a manifest (ours; crates.md 2.4).
-pub const MANIFEST_DEPTH_MAX: usize = 32;
-/// Bytes that a manifest file may grow to when its aliases are followed, eight of them a node (ours).
-pub const MANIFEST_EXPANDED_BYTES_MAX: usize = 16 * MANIFEST_BYTES_MAX;
-/// Brackets that a manifest may leave open at once, wherever they stand (ours: the parser is quadratic in them).
-pub const MANIFEST_BRACKETS_MAX: usize = 4 * MANIFEST_DEPTH_MAX;
+/// Largest manifest or fleet file, in bytes (ours).
+pub const SOURCE_BYTES_MAX: usize = 1024 * 1024;
+/// Deepest nesting of such a file (ours; crates.md 2.4).
+pub const SOURCE_DEPTH_MAX: usize = 32;
+/// Bytes that such a file may grow to when its aliases are followed, eight of them a node (ours).
+pub const SOURCE_EXPANDED_BYTES_MAX: usize = 16 * SOURCE_BYTES_MAX;
+/// Brackets that such a file may leave open at once, wherever they stand (ours: the parser is quadratic in them).
+pub const SOURCE_BRACKETS_MAX: usize = 4 * SOURCE_DEPTH_MAX;
 /// Deepest directory below a PATH that is searched for manifests (ours).
 pub const MANIFEST_DIRECTORY_DEPTH_MAX: usize = 32;
 /// Problems shown for one file in text output (product.md 1).

@@ -34,33 +34,33 @@ fn reading() -> Vec<(&'static str, String)> {
     );
     let deep = format!("{METHOD}description:\n  {}x{}\n", "[".repeat(40), "]".repeat(40));
     vec![
-        ("control_character", format!("{METHOD}description: a\u{1}b\n")),
-        ("syntax", METHOD.replace("tags.building = 43", "*")),
-        ("duplicate_key", format!("{METHOD}timeout: 60s\ntimeout: 90s\n")),
-        ("merge_key", format!("{METHOD}<<: {{ timeout: 60s }}\n")),
-        ("tag", METHOD.replace("lockDoor", "!lock door")),
-        ("number_not_finite", METHOD.replace("lockDoor", "x, payload: { a: .inf }")),
-        ("number_too_large", METHOD.replace("lockDoor", "x, payload: { a: 18446744073709551616 }")),
-        ("too_deep", deep),
-        ("aliases_too_large", bomb),
-        ("no_job", "# nothing here\n".to_owned()),
+        ("yaml::control_character", format!("{METHOD}description: a\u{1}b\n")),
+        ("yaml::syntax", METHOD.replace("tags.building = 43", "*")),
+        ("yaml::duplicate_key", format!("{METHOD}timeout: 60s\ntimeout: 90s\n")),
+        ("yaml::merge_key", format!("{METHOD}<<: {{ timeout: 60s }}\n")),
+        ("yaml::tag", METHOD.replace("lockDoor", "!lock door")),
+        ("yaml::number_not_finite", METHOD.replace("lockDoor", "x, payload: { a: .inf }")),
+        ("yaml::number_too_large", METHOD.replace("lockDoor", "x, payload: { a: 18446744073709551616 }")),
+        ("yaml::too_deep", deep),
+        ("yaml::aliases_too_large", bomb),
+        ("manifest::no_job", "# nothing here\n".to_owned()),
     ]
 }
 
 fn shapes() -> Vec<(&'static str, String)> {
     vec![
-        ("not_a_job", "- type: scheduleDeviceMethod\n".to_owned()),
-        ("unknown_key", format!("{METHOD}start_time: now\nrollout: {{ waves: 3 }}\ntags: {{ wave: 2 }}\n")),
-        ("wrong_type", METHOD.replace("query: tags.building = 43", "devices: door-01")),
-        ("missing_key", METHOD.replace("type: scheduleDeviceMethod\n", "")),
-        ("unknown_type", METHOD.replace("scheduleDeviceMethod", "deviceMethod")),
-        ("empty", METHOD.replace("query: tags.building = 43", "devices: []")),
-        ("patch_in_method_job", format!("{METHOD}patch: {{ tags: {{ wave: 2 }} }}\n")),
-        ("method_in_twin_job", format!("{TWIN}method: {{ name: lockDoor }}\n")),
-        ("method_missing", METHOD.replace("method: { name: lockDoor }\n", "")),
-        ("patch_missing", TWIN.replace("patch: { tags: { wave: 2 } }\n", "")),
-        ("target_twice", format!("{METHOD}devices: [door-01]\n")),
-        ("target_missing", METHOD.replace("query: tags.building = 43\n", "")),
+        ("manifest::not_a_job", "- type: scheduleDeviceMethod\n".to_owned()),
+        ("yaml::unknown_key", format!("{METHOD}start_time: now\nrollout: {{ waves: 3 }}\ntags: {{ wave: 2 }}\n")),
+        ("yaml::wrong_type", METHOD.replace("query: tags.building = 43", "devices: door-01")),
+        ("yaml::missing_key", METHOD.replace("type: scheduleDeviceMethod\n", "")),
+        ("manifest::unknown_type", METHOD.replace("scheduleDeviceMethod", "deviceMethod")),
+        ("yaml::empty", METHOD.replace("query: tags.building = 43", "devices: []")),
+        ("manifest::patch_in_method_job", format!("{METHOD}patch: {{ tags: {{ wave: 2 }} }}\n")),
+        ("manifest::method_in_twin_job", format!("{TWIN}method: {{ name: lockDoor }}\n")),
+        ("manifest::method_missing", METHOD.replace("method: { name: lockDoor }\n", "")),
+        ("manifest::patch_missing", TWIN.replace("patch: { tags: { wave: 2 } }\n", "")),
+        ("manifest::target_twice", format!("{METHOD}devices: [door-01]\n")),
+        ("manifest::target_missing", METHOD.replace("query: tags.building = 43\n", "")),
     ]
 }
 
@@ -68,22 +68,22 @@ fn names_and_times() -> Vec<(&'static str, String)> {
     let start = |time: &str| format!("{METHOD}startTime: {time}\n");
     let method = |more: &str| METHOD.replace("lockDoor", &format!("lockDoor, {more}"));
     vec![
-        ("name_illegal", format!("name: Lock_Doors\n{METHOD}")),
-        ("name_missing", format!("{METHOD}---\n{TWIN}")),
-        ("name_taken", format!("name: lock\n{METHOD}---\nname: lock\n{TWIN}")),
-        ("duration_without_unit", format!("{METHOD}timeout: 60\n")),
-        ("duration_unreadable", format!("{METHOD}timeout: soon\n")),
-        ("duration_not_whole", format!("{METHOD}timeout: 1500ms\n")),
-        ("timeout_too_short", format!("{METHOD}timeout: 4s\n")),
-        ("response_timeout_range", method("responseTimeout: 6m")),
-        ("connect_timeout_range", method("connectTimeout: 301s, responseTimeout: 300s")),
-        ("connect_above_response", method("connectTimeout: 60s")),
-        ("start_unreadable", start("tomorrow")),
-        ("start_without_zone", start("2027-03-01T02:00")),
-        ("start_unknown_zone", start("2027-03-01T02:00[Europe/Olso]")),
-        ("start_skipped", start("2027-03-28T02:30[Europe/Oslo]")),
-        ("start_repeated", start("2027-10-31T02:30[Europe/Oslo]")),
-        ("start_offset_conflict", start("2027-03-01T02:00+05:00[Europe/Oslo]")),
+        ("manifest::name_illegal", format!("name: Lock_Doors\n{METHOD}")),
+        ("manifest::name_missing", format!("{METHOD}---\n{TWIN}")),
+        ("manifest::name_taken", format!("name: lock\n{METHOD}---\nname: lock\n{TWIN}")),
+        ("yaml::duration_without_unit", format!("{METHOD}timeout: 60\n")),
+        ("yaml::duration_unreadable", format!("{METHOD}timeout: soon\n")),
+        ("yaml::duration_not_whole", format!("{METHOD}timeout: 1500ms\n")),
+        ("manifest::timeout_too_short", format!("{METHOD}timeout: 4s\n")),
+        ("manifest::response_timeout_range", method("responseTimeout: 6m")),
+        ("manifest::connect_timeout_range", method("connectTimeout: 301s, responseTimeout: 300s")),
+        ("manifest::connect_above_response", method("connectTimeout: 60s")),
+        ("manifest::start_unreadable", start("tomorrow")),
+        ("manifest::start_without_zone", start("2027-03-01T02:00")),
+        ("manifest::start_unknown_zone", start("2027-03-01T02:00[Europe/Olso]")),
+        ("manifest::start_skipped", start("2027-03-28T02:30[Europe/Oslo]")),
+        ("manifest::start_repeated", start("2027-10-31T02:30[Europe/Oslo]")),
+        ("manifest::start_offset_conflict", start("2027-03-01T02:00+05:00[Europe/Oslo]")),
     ]
 }
 
@@ -91,30 +91,30 @@ fn queries_and_devices() -> Vec<(&'static str, String)> {
     let query = |condition: &str| METHOD.replace("tags.building = 43", condition);
     let devices = |ids: &str| METHOD.replace("query: tags.building = 43", &format!("devices: [{ids}]"));
     vec![
-        ("query_syntax", query("'tags.site = ''oslo'' AND (tags.floor = 3'")),
-        ("query_function", query("\"LENGTHY(deviceId) = 3\"")),
-        ("query_starts_with", query(">-\n  tags.floor = 3\n  AND STARTS_WITH(deviceId, 'door-')")),
-        ("query_is_select", query("SELECT * FROM devices WHERE tags.building = 43")),
-        ("query_empty", query("''")),
-        ("query_too_long", query(&format!("tags.a = '{}'", "x".repeat(8_200)))),
-        ("query_doubtful", query("tags.group = 'a'")),
-        ("device_id_illegal", devices("door-01, door 02")),
-        ("device_twice", devices("door-01, door-02, door-01")),
-        ("device_not_on_mqtt", devices("door-01, 'door#02'")),
+        ("manifest::query_syntax", query("'tags.site = ''oslo'' AND (tags.floor = 3'")),
+        ("manifest::query_function", query("\"LENGTHY(deviceId) = 3\"")),
+        ("manifest::query_starts_with", query(">-\n  tags.floor = 3\n  AND STARTS_WITH(deviceId, 'door-')")),
+        ("manifest::query_is_select", query("SELECT * FROM devices WHERE tags.building = 43")),
+        ("manifest::query_empty", query("''")),
+        ("manifest::query_too_long", query(&format!("tags.a = '{}'", "x".repeat(8_200)))),
+        ("manifest::query_doubtful", query("tags.group = 'a'")),
+        ("manifest::device_id_illegal", devices("door-01, door 02")),
+        ("manifest::device_twice", devices("door-01, door-02, door-01")),
+        ("manifest::device_not_on_mqtt", devices("door-01, 'door#02'")),
     ]
 }
 
 fn variables_order_and_success() -> Vec<(&'static str, String)> {
     vec![
-        ("variable_unknown", METHOD.replace("43", "${BUILDING}")),
-        ("variable_malformed", METHOD.replace("lockDoor", "lockDoor, payload: 'a ${b c'")),
-        ("variable_in_key", TWIN.replace("wave", "'${TAG}'")),
-        ("success_share", format!("{METHOD}success: {{ devices: 0% }}\n")),
-        ("success_status", format!("{METHOD}success: {{ statuses: [2xx, fine] }}\n")),
-        ("success_offline", format!("{METHOD}success: {{ offline: skip }}\n")),
-        ("success_statuses_in_twin_job", format!("{TWIN}success: {{ statuses: [2xx] }}\n")),
-        ("after_unknown", format!("{METHOD}after: [open-doors]\n")),
-        ("after_circle", format!("{METHOD}after: [job]\n")),
+        ("manifest::variable_unknown", METHOD.replace("43", "${BUILDING}")),
+        ("manifest::variable_malformed", METHOD.replace("lockDoor", "lockDoor, payload: 'a ${b c'")),
+        ("manifest::variable_in_key", TWIN.replace("wave", "'${TAG}'")),
+        ("manifest::success_share", format!("{METHOD}success: {{ devices: 0% }}\n")),
+        ("manifest::success_status", format!("{METHOD}success: {{ statuses: [2xx, fine] }}\n")),
+        ("manifest::success_offline", format!("{METHOD}success: {{ offline: skip }}\n")),
+        ("manifest::success_statuses_in_twin_job", format!("{TWIN}success: {{ statuses: [2xx] }}\n")),
+        ("manifest::after_unknown", format!("{METHOD}after: [open-doors]\n")),
+        ("manifest::after_circle", format!("{METHOD}after: [job]\n")),
     ]
 }
 
@@ -123,15 +123,15 @@ fn actions() -> Vec<(&'static str, String)> {
     let deep = format!("{}1{}", "{ a: ".repeat(11), " }".repeat(11));
     let text = "x".repeat(4_090);
     vec![
-        ("method_name_illegal", METHOD.replace("lockDoor", "lock door")),
-        ("payload_too_large", METHOD.replace("lockDoor", &format!("x, payload: {}", "y".repeat(131_071)))),
-        ("twin_key_character", patch("a.b: 1, nested: { $c: 2 }")),
-        ("twin_key_length", patch(&format!("? {} : 1", "k".repeat(1_025)))),
-        ("twin_depth", patch(&format!("deep: {deep}"))),
-        ("twin_integer", patch("serial: 4503599627370496")),
-        ("twin_string", patch(&format!("text: {}", "x".repeat(4_097)))),
-        ("twin_null", patch("list: [1, null]")),
-        ("twin_size", patch(&format!("a: {text}, b: {text}, c: {text}"))),
+        ("manifest::method_name_illegal", METHOD.replace("lockDoor", "lock door")),
+        ("manifest::payload_too_large", METHOD.replace("lockDoor", &format!("x, payload: {}", "y".repeat(131_071)))),
+        ("twin::key_character", patch("a.b: 1, nested: { $c: 2 }")),
+        ("twin::key_length", patch(&format!("? {} : 1", "k".repeat(1_025)))),
+        ("twin::depth", patch(&format!("deep: {deep}"))),
+        ("twin::integer", patch("serial: 4503599627370496")),
+        ("twin::string", patch(&format!("text: {}", "x".repeat(4_097)))),
+        ("twin::null", patch("list: [1, null]")),
+        ("twin::size", patch(&format!("a: {text}, b: {text}, c: {text}"))),
     ]
 }
 
@@ -143,28 +143,35 @@ fn every_rule_has_its_text() {
         let run = env.run(["validate", "--deny-warnings", "job.yaml"]);
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{code}: {}", run.stderr);
         let first = run.stderr.lines().next().unwrap_or_default();
-        assert_eq!(first, format!("iotjob::manifest::{code}"), "{}", run.stderr);
-        insta::assert_snapshot!(code, run.stderr);
+        assert_eq!(first, format!("iotjob::{code}"), "{}", run.stderr);
+        insta::assert_snapshot!(code.trim_start_matches("manifest::").replace("::", "_"), run.stderr);
     }
 }
 
 #[test]
 fn no_rule_is_without_a_case() {
-    let files = ["rule.rs", "variables.rs", "success.rs", "order.rs"];
-    let sources = files.map(|file| std::fs::read_to_string(checkout().join("src/manifest").join(file)).expect("rules"));
+    let files = [
+        "manifest/rule.rs",
+        "manifest/variables.rs",
+        "manifest/success.rs",
+        "manifest/order.rs",
+        "source/text_problem.rs",
+        "source/twin_problem.rs",
+    ];
+    let sources = files.map(|file| std::fs::read_to_string(checkout().join("src").join(file)).expect("rules"));
     let source = sources.concat();
-    let rules = source.split("code(iotjob::manifest::").skip(1).filter_map(|rest| rest.split(')').next());
+    let rules = source.split("code(iotjob::").skip(1).filter_map(|rest| rest.split(')').next());
     // These need bytes, a name of a file or a clock, and have tests of their own; `schema` is for the unforeseen.
     let elsewhere = [
-        "file_too_large",
-        "not_utf8",
-        "name_from_file",
-        "start_too_far",
-        "start_past",
-        "schema",
-        "forbidden",
-        "variable_file",
-        "variable_name",
+        "yaml::file_too_large",
+        "yaml::not_utf8",
+        "manifest::name_from_file",
+        "manifest::start_too_far",
+        "manifest::start_past",
+        "yaml::schema",
+        "manifest::forbidden",
+        "manifest::variable_file",
+        "manifest::variable_name",
     ];
     let cases: BTreeSet<&str> = broken().into_iter().map(|(code, _)| code).collect();
     let missing: Vec<&str> = rules.filter(|rule| !cases.contains(rule) && !elsewhere.contains(rule)).collect();
@@ -223,7 +230,7 @@ fn text_stops_at_fifty_problems_a_file_and_counts_the_rest() {
     let keys: String = (0..60).map(|number| format!("extra{number}: 1\n")).collect();
     env.write("job.yaml", &format!("{METHOD}{keys}"));
     let text = env.run(["validate", "job.yaml"]);
-    assert_eq!(text.stderr.matches("iotjob::manifest::unknown_key").count(), 50);
+    assert_eq!(text.stderr.matches("iotjob::yaml::unknown_key").count(), 50);
     assert!(text.stderr.ends_with("job.yaml: 10 more problems not shown\n\n60 errors in 1 file\n"), "{}", text.stderr);
     let json = env.run(["validate", "--output", "json", "job.yaml"]);
     assert_eq!(json.stdout.lines().count(), 60);

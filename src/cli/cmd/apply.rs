@@ -16,13 +16,13 @@ use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::local_hub::LocalArgs;
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
-use crate::cli::problems;
+use crate::cli::problems::{self, placed};
 use crate::cli::report_args::{ReportArgs, ReportFiles};
 use crate::cli::saved_plan;
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::client::HubClient;
-use crate::manifest::{self, Loaded, Manifest, Problem, ProblemKind};
+use crate::manifest::{self, Manifest, Problem, ProblemKind};
 use crate::model::{Clock, JobResponse, JobStatus, WireTime};
 use crate::plan::{self, StartOutOfReach, Step, Tolerance};
 use crate::run::{
@@ -206,7 +206,7 @@ pub fn valid_manifests(
     let loaded =
         manifest::load_after(paths, io::stdin().lock(), &variables, &applied).map_err(|error| unreadable(&error))?;
     var_args.warn_of_unused(&loaded.variables_used, printer);
-    problems::show(&loaded, printer);
+    problems::show(&placed(&loaded.problems), printer);
     let refused = loaded.has_errors() || (warnings == Warnings::Deny && !loaded.problems.is_empty());
     if refused {
         printer.failure(&Failure::new(Exit::InvalidManifest, "nothing was sent: the manifests have problems"));
@@ -269,7 +269,7 @@ pub async fn apply_with<J: Jobs>(
             };
             let problems = refused_starts(manifests, &located, &clock);
             if !problems.is_empty() {
-                problems::show(&Loaded { problems, ..Loaded::default() }, printer);
+                problems::show(&placed(&problems), printer);
                 printer.failure(&Failure::new(Exit::InvalidManifest, "nothing was sent: a start is out of reach"));
                 return Exit::InvalidManifest;
             }

@@ -13,11 +13,11 @@ use crate::cli::hub_target::{HubArgs, failure};
 use crate::cli::json_line::to_json_line;
 use crate::cli::local_hub::LocalArgs;
 use crate::cli::printer::Printer;
-use crate::cli::problems;
+use crate::cli::problems::{self, placed};
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::exit_of;
 use crate::client::HubClient;
-use crate::manifest::{Action, Loaded, Manifest};
+use crate::manifest::{Action, Manifest};
 use crate::model::Clock;
 use crate::model::tier::{Edition, Tier};
 use crate::plan::{
@@ -169,7 +169,7 @@ impl Asked<'_> {
         let located = located(client, manifests, (pace, self.rerun), &clock).await?;
         let problems = refused_starts(manifests, &located, &clock);
         if !problems.is_empty() {
-            problems::show(&Loaded { problems, ..Loaded::default() }, printer);
+            problems::show(&placed(&problems), printer);
             return Ok(None);
         }
         let names = if self.look.list_devices || self.out.is_some() { Names::All } else { Names::Some };

@@ -8,10 +8,11 @@ use crate::cli::failure::Failure;
 use crate::cli::guarded::GuardArgs;
 use crate::cli::output::ProblemsFormat;
 use crate::cli::printer::Printer;
-use crate::cli::problems::{self, counted};
+use crate::cli::problems::{self, counted, placed};
 use crate::cli::sarif::to_sarif;
 use crate::cli::var_args::VarArgs;
-use crate::manifest::{self, LoadError, Loaded, Severity};
+use crate::manifest::{self, LoadError, Loaded};
+use crate::source::Severity;
 
 /// Arguments of `iotjob validate`.
 #[derive(Debug, clap::Args)]
@@ -47,10 +48,11 @@ pub fn run(args: &ValidateArgs, printer: &Printer) -> Result<Exit, Failure> {
         loaded.manifests.iter().flat_map(|manifest| guardrails.violations(manifest, None)).collect();
     let is_forbidden = !forbidden.is_empty();
     loaded.add_in_order(forbidden);
+    let all = placed(&loaded.problems);
     match args.output {
-        ProblemsFormat::Text => problems::show(&loaded, printer),
-        ProblemsFormat::Json => problems::print_json(&loaded, printer),
-        ProblemsFormat::Sarif => printer.data(&to_sarif(&loaded)),
+        ProblemsFormat::Text => problems::show(&all, printer),
+        ProblemsFormat::Json => problems::print_json(&all, printer),
+        ProblemsFormat::Sarif => printer.data(&to_sarif(&all)),
     }
     printer.say(&summary(&loaded));
     Ok(match (is_invalid, is_forbidden) {

@@ -2,14 +2,12 @@
 
 use std::ops::Range;
 
-use super::rule::ProblemKind;
-
 /// A way down from a document's root.
-pub(super) type Pointer = [Step];
+pub type Pointer = [Step];
 
 /// One step of the way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Step {
+pub enum Step {
     /// Into a map.
     Key(String),
     /// Into a list.
@@ -30,7 +28,7 @@ impl From<usize> for Step {
 
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum At {
+pub enum At {
     /// The document as a whole.
     Document,
     /// A member's key.
@@ -43,7 +41,8 @@ pub(super) enum At {
 
 impl At {
     /// The member, if it is about one.
-    pub(super) fn pointer(&self) -> &Pointer {
+    #[must_use]
+    pub fn pointer(&self) -> &Pointer {
         match self {
             Self::Document => &[],
             Self::Key(pointer) | Self::Value(pointer) | Self::Inside(pointer, _) => pointer,
@@ -51,23 +50,23 @@ impl At {
     }
 }
 
-/// Something wrong with a member.
+/// Something wrong with a member; `K` has the rules of the kind of document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
+pub struct Finding<K> {
     /// What it is about.
     pub at: At,
     /// Which rule.
-    pub kind: ProblemKind,
+    pub kind: K,
 }
 
-impl Finding {
+impl<K> Finding<K> {
     /// A finding about a member's key.
-    pub(super) fn key<const N: usize>(steps: [&str; N], kind: ProblemKind) -> Self {
+    pub fn key<const N: usize>(steps: [&str; N], kind: K) -> Self {
         Self { at: At::Key(steps.map(Step::from).to_vec()), kind }
     }
 
     /// A finding about a member's value.
-    pub(super) fn value<const N: usize>(steps: [&str; N], kind: ProblemKind) -> Self {
+    pub fn value<const N: usize>(steps: [&str; N], kind: K) -> Self {
         Self { at: At::Value(steps.map(Step::from).to_vec()), kind }
     }
 }

@@ -2,26 +2,26 @@
 
 use jiff::SignedDuration;
 
-use super::rule::ProblemKind;
+use super::text_problem::TextProblem;
 
 /// Reads the duration at the member `key`.
 ///
 /// # Errors
 ///
 /// The rule that `text` breaks: a bare number, no duration, or a part of a second.
-pub(super) fn seconds(key: &str, text: &str) -> Result<u64, ProblemKind> {
+pub fn seconds(key: &str, text: &str) -> Result<u64, TextProblem> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ProblemKind::DurationWithoutUnit { key: key.to_owned(), written: text.to_owned() });
+        return Err(TextProblem::DurationWithoutUnit { key: key.to_owned(), written: text.to_owned() });
     }
-    let unreadable = || ProblemKind::DurationUnreadable { text: text.to_owned() };
+    let unreadable = || TextProblem::DurationUnreadable { text: text.to_owned() };
     let duration: SignedDuration = text.parse().map_err(|_| unreadable())?;
     let seconds = u64::try_from(duration.as_secs()).map_err(|_| unreadable())?;
     if duration.is_negative() {
         return Err(unreadable());
     }
     if duration.subsec_nanos() != 0 {
-        return Err(ProblemKind::DurationNotWhole { text: text.to_owned() });
+        return Err(TextProblem::DurationNotWhole { text: text.to_owned() });
     }
     Ok(seconds)
 }
@@ -40,12 +40,12 @@ mod tests {
     #[test]
     fn what_is_none_says_why() {
         let code = |text| seconds("timeout", text).unwrap_err();
-        assert!(matches!(code("60"), ProblemKind::DurationWithoutUnit { .. }));
+        assert!(matches!(code("60"), TextProblem::DurationWithoutUnit { .. }));
         for text in ["", "soon", "-5s", "1d", "99999999999999999999s"] {
-            assert!(matches!(code(text), ProblemKind::DurationUnreadable { .. }), "{text}");
+            assert!(matches!(code(text), TextProblem::DurationUnreadable { .. }), "{text}");
         }
         for text in ["1500ms", "1.5s"] {
-            assert!(matches!(code(text), ProblemKind::DurationNotWhole { .. }), "{text}");
+            assert!(matches!(code(text), TextProblem::DurationNotWhole { .. }), "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What somebody probably meant.
 
 /// The candidate that is most like `word`, when one is like it enough to be a slip.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = fold(word);
     let slips_max = (wanted.chars().count() / 3).clamp(1, 3);
     let distances =
@@ -18,7 +18,7 @@ fn fold(word: &str) -> String {
 }
 
 /// A list as one says it: "`a`, `b` or `c`".
-pub(super) fn any_of(words: &[&str]) -> String {
+pub fn any_of(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),

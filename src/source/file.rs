@@ -1,20 +1,13 @@
-//! A problem with its place, as a terminal or a pipeline shows it.
+//! A text that was read, with the name that a user knows it by, and stretches of it.
 
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use super::rule::ProblemKind;
-
-/// Whether a problem stops a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Nothing is sent while it is there.
-    Error,
-    /// Worth a look; `--deny-warnings` makes it count.
-    Warning,
-}
+use super::text_problem::TextProblem;
+use crate::model::limits::SOURCE_BYTES_MAX;
 
 /// Most bytes of a file that one problem shows.
 const EXCERPT_BYTES_MAX: usize = 1_000;
@@ -22,6 +15,17 @@ const EXCERPT_BYTES_MAX: usize = 1_000;
 const EXCERPT_LEAD_BYTES: usize = 40;
 /// Bytes shown of a problem, and of the line behind it, when either is too long to show.
 const EXCERPT_TAIL_BYTES: usize = 120;
+
+/// Reads one byte more than a file may have, which is enough to know.
+///
+/// # Errors
+/// The source's own.
+pub fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(SOURCE_BYTES_MAX).unwrap_or(u64::MAX);
+    source.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// A text that was read, with the name that a user knows it by.
 #[derive(Debug)]
@@ -37,6 +41,31 @@ impl SourceFile {
     #[must_use]
     pub fn new(name: impl Into<String>, text: String) -> Self {
         Self { name: name.into(), text, line_starts: OnceLock::new() }
+    }
+
+    /// Takes the bytes of a file, of which [`read_limited`] reads as many as matter.
+    ///
+    /// # Errors
+    /// What is wrong with them, with a file to show it in and its place there.
+    pub fn of_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, (Self, Range<usize>, TextProblem)> {
+        if bytes.len() > SOURCE_BYTES_MAX {
+            return Err((Self::new(name, String::new()), 0..0, TextProblem::FileTooLarge));
+        }
+        match String::from_utf8(bytes) {
+            Ok(mut text) => {
+                // The parser miscounts columns after a byte order mark, and nobody sees it.
+                if text.starts_with('\u{feff}') {
+                    text.remove(0);
+                }
+                Ok(Self::new(name, text))
+            }
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+                Err((Self::new(name, text), span, TextProblem::NotUtf8))
+            }
+        }
     }
 
     /// The path as given, or `<stdin>`.
@@ -121,58 +150,8 @@ pub struct Place {
 
 impl Place {
     /// What of the span is underlined: a very long one would flood the terminal.
-    fn shown(&self) -> Range<usize> {
+    pub(super) fn shown(&self) -> Range<usize> {
         let Range { start, end } = self.span;
         start..if end - start > EXCERPT_BYTES_MAX { self.file.floor(start + EXCERPT_TAIL_BYTES) } else { end }
-    }
-}
-
-/// One thing that is wrong, and where.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{kind}")]
-pub struct Problem {
-    /// Which rule.
-    pub kind: ProblemKind,
-    /// The text to underline.
-    pub place: Place,
-}
-
-impl Problem {
-    /// A problem at one place.
-    #[must_use]
-    pub fn new(place: Place, kind: ProblemKind) -> Self {
-        Self { kind, place }
-    }
-
-    /// Whether it stops the manifest.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        match self.kind.severity() {
-            Some(miette::Severity::Warning | miette::Severity::Advice) => Severity::Warning,
-            Some(miette::Severity::Error) | None => Severity::Error,
-        }
-    }
-}
-
-impl Diagnostic for Problem {
-    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.kind.code()
-    }
-
-    fn severity(&self) -> Option<miette::Severity> {
-        self.kind.severity()
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.kind.help()
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(self.place.file.as_ref())
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let shown = self.place.shown();
-        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(None, shown))))
     }
 }

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::rule::ProblemKind;
+use super::text_problem::TextProblem;
 use super::yaml::Fault;
-use crate::model::limits::MANIFEST_BRACKETS_MAX;
+use crate::model::limits::SOURCE_BRACKETS_MAX;
 
-/// The first bracket that leaves more than [`MANIFEST_BRACKETS_MAX`] open.
+/// The first bracket that leaves more than [`SOURCE_BRACKETS_MAX`] open.
 ///
 /// The parser takes time in the square of the open brackets, and says so only once it has read them all. Counting
 /// also what stands in strings is harmless: nobody writes so many by accident.
@@ -18,7 +18,7 @@ pub(super) fn runaway_bracket(text: &str) -> Option<usize> {
             b']' | b'}' => open = open.saturating_sub(1),
             _ => {}
         }
-        (open > MANIFEST_BRACKETS_MAX).then_some(at)
+        (open > SOURCE_BRACKETS_MAX).then_some(at)
     })
 }
 
@@ -66,21 +66,21 @@ fn floor(text: &str, at: usize) -> usize {
 /// Turns an error of the parser into a fault: its message without coordinates, and advice where the cause is known.
 pub(super) fn fault(text: &str, index: usize, message: &str) -> Fault {
     if message.contains("recursion limit exceeded") {
-        return Fault { kind: ProblemKind::TooDeep, span: token_at(text, index) };
+        return Fault { kind: TextProblem::TooDeep, span: token_at(text, index) };
     }
     if message.contains("repetition limit exceeded") {
-        return Fault { kind: ProblemKind::AliasesTooLarge, span: token_at(text, index) };
+        return Fault { kind: TextProblem::AliasesTooLarge, span: token_at(text, index) };
     }
     if message.contains("control characters are not allowed") {
         let control = text.char_indices().find(|&(_, c)| !is_yaml_char(c));
         let span = control.map_or(0..0, |(at, c)| at..at + c.len_utf8());
         let found = control.map_or(char::REPLACEMENT_CHARACTER, |(_, c)| c);
-        return Fault { kind: ProblemKind::ControlCharacter { found }, span };
+        return Fault { kind: TextProblem::ControlCharacter { found }, span };
     }
     let at = start_of_context(text, message).unwrap_or(index);
     let span = token_at(text, at);
     let help = advice(text, span.start, message);
-    Fault { kind: ProblemKind::Syntax { message: without_coordinates(message), help }, span }
+    Fault { kind: TextProblem::Syntax { message: without_coordinates(message), help }, span }
 }
 
 /// What YAML 1.2 calls printable, less the byte order mark.
@@ -115,7 +115,7 @@ fn without_coordinates(message: &str) -> String {
 fn advice(text: &str, at: usize, message: &str) -> Option<String> {
     let rest = &text[at..];
     let help = if rest.starts_with('*') && message.contains("alias") {
-        "a text that starts with `*` needs quotes: `query: '*'` is every device"
+        "a text that starts with `*` needs quotes, also as a key: `'*'`"
     } else if message.contains("mapping values are not allowed") {
         "put a text that holds `: ` in quotes; or the line is indented differently from the ones above it"
     } else if message.contains("cannot start any token") && rest.starts_with('\t') {
@@ -172,6 +172,6 @@ mod tests {
     #[test]
     fn brackets_run_away_only_when_they_stay_open() {
         assert_eq!(runaway_bracket(&"[]".repeat(10_000)), None);
-        assert_eq!(runaway_bracket(&"[".repeat(10_000)), Some(MANIFEST_BRACKETS_MAX));
+        assert_eq!(runaway_bracket(&"[".repeat(10_000)), Some(SOURCE_BRACKETS_MAX));
     }
 }

@@ -1,8 +1,8 @@
 //! The strict YAML reader: the only place that names `serde_yaml`.
 //!
 //! It reads into [`serde_json::Value`] and refuses what YAML would let pass in silence: a key that is there twice,
-//! `<<`, tags, numbers that JSON cannot hold, deep nesting and aliases that multiply. It does not know what a
-//! manifest is.
+//! `<<`, tags, numbers that JSON cannot hold, deep nesting and aliases that multiply. It does not know what the text
+//! is about.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -12,14 +12,14 @@ use serde::Deserialize as _;
 use serde::de::{self, DeserializeSeed, Deserializer as _, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::rule::ProblemKind;
 use super::syntax;
+use super::text_problem::TextProblem;
 use crate::model::JsonObject;
-use crate::model::limits::{MANIFEST_DEPTH_MAX, MANIFEST_EXPANDED_BYTES_MAX};
+use crate::model::limits::{SOURCE_DEPTH_MAX, SOURCE_EXPANDED_BYTES_MAX};
 
 /// What a text held.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub struct Stream {
     /// The documents that could be read, each with its number in the file; empty ones are left out.
     pub documents: Vec<Document>,
     /// What was refused, with the bytes it is about, and those of an earlier place that explains it.
@@ -28,7 +28,7 @@ pub(super) struct Stream {
 
 /// One document of a stream.
 #[derive(Debug)]
-pub(super) struct Document {
+pub struct Document {
     /// Its number in the file, from 0, empty documents counted.
     pub number: usize,
     /// Its content.
@@ -37,23 +37,23 @@ pub(super) struct Document {
 
 /// One thing that the reader refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     /// Which rule.
-    pub kind: ProblemKind,
+    pub kind: TextProblem,
     /// The bytes it is about.
     pub span: Range<usize>,
 }
 
-/// Reads every document of `text`, which is at most [`crate::model::limits::MANIFEST_BYTES_MAX`] long.
-pub(super) fn read(text: &str) -> Stream {
+/// Reads every document of `text`, which is at most [`crate::model::limits::SOURCE_BYTES_MAX`] long.
+pub fn read(text: &str) -> Stream {
     let mut stream = Stream::default();
     if let Some(at) = syntax::runaway_bracket(text) {
-        stream.faults.push(Fault { kind: ProblemKind::TooDeep, span: at..at + 1 });
+        stream.faults.push(Fault { kind: TextProblem::TooDeep, span: at..at + 1 });
         return stream;
     }
     let reader = Reader {
         text,
-        budget: Cell::new(MANIFEST_EXPANDED_BYTES_MAX),
+        budget: Cell::new(SOURCE_EXPANDED_BYTES_MAX),
         refusal: RefCell::new(None),
         faults: RefCell::new(Vec::new()),
         member: Cell::new(0),
@@ -93,7 +93,7 @@ struct Reader<'t> {
     /// Bytes that following aliases may still make.
     budget: Cell<usize>,
     /// Why the document is being given up; the YAML error carries only the place.
-    refusal: RefCell<Option<ProblemKind>>,
+    refusal: RefCell<Option<TextProblem>>,
     /// What was refused without giving the document up.
     faults: RefCell<Vec<Fault>>,
     /// Where the document's member that is being read starts, for an error without a place of its own.
@@ -102,7 +102,7 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     /// Gives the document up at the node being read.
-    fn refuse<E: de::Error>(&self, kind: ProblemKind) -> E {
+    fn refuse<E: de::Error>(&self, kind: TextProblem) -> E {
         *self.refusal.borrow_mut() = Some(kind);
         E::custom("refused")
     }
@@ -115,7 +115,7 @@ impl Reader<'_> {
                 self.budget.set(left);
                 Ok(())
             }
-            None => Err(self.refuse(ProblemKind::AliasesTooLarge)),
+            None => Err(self.refuse(TextProblem::AliasesTooLarge)),
         }
     }
 }
@@ -136,8 +136,8 @@ struct Node<'r, 't> {
 
 impl Node<'_, '_> {
     fn below<E: de::Error>(self) -> Result<Self, E> {
-        if self.depth >= MANIFEST_DEPTH_MAX {
-            return Err(self.reader.refuse(ProblemKind::TooDeep));
+        if self.depth >= SOURCE_DEPTH_MAX {
+            return Err(self.reader.refuse(TextProblem::TooDeep));
         }
         self.reader.spend(0)?;
         Ok(Self { depth: self.depth + 1, ..self })
@@ -192,20 +192,20 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     }
 
     fn visit_u128<E: de::Error>(self, _: u128) -> Result<Value, E> {
-        Err(self.reader.refuse(ProblemKind::NumberTooLarge))
+        Err(self.reader.refuse(TextProblem::NumberTooLarge))
     }
 
     fn visit_i128<E: de::Error>(self, _: i128) -> Result<Value, E> {
-        Err(self.reader.refuse(ProblemKind::NumberTooLarge))
+        Err(self.reader.refuse(TextProblem::NumberTooLarge))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         // Digits past 128 bits arrive here, already rounded: no float that means itself is as large.
         const ROUNDED_INTEGER: f64 = u128::MAX as f64;
         match Number::from_f64(value) {
-            Some(_) if value.abs() >= ROUNDED_INTEGER => Err(self.reader.refuse(ProblemKind::NumberTooLarge)),
+            Some(_) if value.abs() >= ROUNDED_INTEGER => Err(self.reader.refuse(TextProblem::NumberTooLarge)),
             Some(number) => self.number(number),
-            None => Err(self.reader.refuse(ProblemKind::NumberNotFinite)),
+            None => Err(self.reader.refuse(TextProblem::NumberNotFinite)),
         }
     }
 
@@ -213,7 +213,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         let quoted = slice_span(self.reader.text, text)
             .is_some_and(|span| self.reader.text[..span.start].ends_with(['"', '\'']));
         if !quoted && syntax::is_overflowing_number(text) {
-            return Err(self.reader.refuse(ProblemKind::NumberTooLarge));
+            return Err(self.reader.refuse(TextProblem::NumberTooLarge));
         }
         self.text(text)
     }
@@ -224,7 +224,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
         let (tag, _) = access.variant::<String>()?;
-        Err(self.reader.refuse(ProblemKind::Tag { tag }))
+        Err(self.reader.refuse(TextProblem::Tag { tag }))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
@@ -264,11 +264,11 @@ struct Key<'r, 't> {
 }
 
 impl Key<'_, '_> {
-    fn refusal(&self, key: &str) -> Option<ProblemKind> {
+    fn refusal(&self, key: &str) -> Option<TextProblem> {
         if key == "<<" {
-            Some(ProblemKind::MergeKey)
+            Some(TextProblem::MergeKey)
         } else if self.siblings.contains_key(key) {
-            Some(ProblemKind::DuplicateKey { key: key.to_owned() })
+            Some(TextProblem::DuplicateKey { key: key.to_owned() })
         } else {
             None
         }

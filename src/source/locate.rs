@@ -21,7 +21,7 @@ use super::yaml::{Document, slice_span};
 const FAILURES_MAX: usize = 64;
 
 /// The places of one file, found when they are first asked for.
-pub(super) struct Places<'t> {
+pub struct Places<'t> {
     text: &'t str,
     documents: &'t [Document],
     trees: OnceCell<Vec<Spot>>,
@@ -45,12 +45,14 @@ enum Half {
 }
 
 impl<'t> Places<'t> {
-    pub(super) fn new(text: &'t str, documents: &'t [Document]) -> Self {
+    /// The places of the `documents` that `text` was read as.
+    #[must_use]
+    pub fn new(text: &'t str, documents: &'t [Document]) -> Self {
         Self { text, documents, trees: OnceCell::new(), failures: Cell::new(0) }
     }
 
     /// The bytes that a finding in the document at `index` is about; never empty while the file is not.
-    pub(super) fn span(&self, index: usize, at: &At) -> Range<usize> {
+    pub fn span(&self, index: usize, at: &At) -> Range<usize> {
         let span = match at {
             At::Key(pointer) => self.key(index, pointer),
             At::Value(pointer) => self.value(index, pointer).or_else(|| self.key(index, pointer)),

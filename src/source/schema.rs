@@ -1,0 +1,52 @@
+//! JSON Schemas that are generated from the types of what people write.
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+/// The schema of `T`, draft 2020-12, with its `id` in front.
+#[must_use]
+pub fn schema_of<T: JsonSchema>(id: &str) -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(as_written_by_people));
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    let mut document = serde_json::Map::new();
+    // The id stands first, where people look for it.
+    for key in ["$schema", "$id"] {
+        let value = schema.remove(key).unwrap_or_else(|| json!(id));
+        document.insert(key.to_owned(), value);
+    }
+    if let Value::Object(rest) = schema.to_value() {
+        document.extend(rest);
+    }
+    Value::Object(document)
+}
+
+/// Makes a schema read as a user means it: `timeout:` with nothing after it is a mistake, not the default, so null
+/// goes; and a description is one paragraph, however the source breaks its lines.
+fn as_written_by_people(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({"type": "null"}));
+        if let [Value::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            let object = schema.ensure_object();
+            for (key, value) in only {
+                object.entry(key).or_insert(value);
+            }
+        }
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+}
