@@ -291,3 +291,7 @@ pub const STEP_SUMMARY_BYTES_MAX: usize = 1024 * 1024;
 pub const ANNOTATIONS_MAX: usize = 10;
 /// Devices named one by one in the log of a pipeline (ours: GitLab keeps 4 MiB of a log).
 pub const PIPELINE_DEVICES_MAX: usize = 1_000;
+/// How often the live screen of a fleet is drawn, in milliseconds (ours).
+pub const FLEET_SCREEN_MS: u64 = 250;
+/// How often a fleet without a terminal says how it stands, in seconds (ours).
+pub const FLEET_HEARTBEAT_S: u64 = 10;

@@ -1,11 +1,14 @@
-//! Registers the devices of a fleet on a hub, and deletes them again: those, and no others, that carry its mark.
+//! Equips the devices of a fleet for a hub, registers them there, and deletes them again: those, and no others, that
+//! carry its mark.
 
+mod crew;
 mod mark;
 mod prune;
 mod register;
 
 use crate::client::{BulkFailure, ClientError};
 
+pub use crew::{Crew, CrewError, CrewGroup, HubAccess};
 pub use mark::{InvalidMark, Mark};
 pub use prune::{Pruned, prune};
 pub use register::{Registered, register};

@@ -9,9 +9,10 @@ use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::device::{DesiredOrigin, DeviceConfig, DeviceEvent, DeviceEventKind, LossReason};
 use crate::model::{Clock, TwinId};
+use crate::report::{FleetPicture, summary_json};
 
 /// Devices up to which each is spoken of by name; of more, only the number is.
-const NAMED_MAX: usize = 10;
+pub(super) const NAMED_MAX: usize = 10;
 
 /// Prints the events of a fleet.
 pub(super) struct Lines {
@@ -21,13 +22,14 @@ pub(super) struct Lines {
     total: usize,
     ready: HashSet<Arc<TwinId>>,
     tenths_told: usize,
+    gave_up: usize,
     /// Lines for stdout that wait for [`Lines::flush`].
     data: String,
 }
 
 impl Lines {
     pub(super) fn new(printer: Printer, format: OutputFormat, total: usize, clock: Clock) -> Self {
-        Self { printer, format, clock, total, ready: HashSet::new(), tenths_told: 0, data: String::new() }
+        Self { printer, format, clock, total, ready: HashSet::new(), tenths_told: 0, gave_up: 0, data: String::new() }
     }
 
     pub(super) fn introduce(&self, devices: &[DeviceConfig]) {
@@ -43,7 +45,8 @@ impl Lines {
     pub(super) fn tell(&mut self, event: &DeviceEvent) {
         let data = match self.format {
             OutputFormat::Json => Some(json_line(event, &self.clock)),
-            OutputFormat::Text => text_line(event),
+            OutputFormat::Text if self.total <= NAMED_MAX => text_line(event),
+            OutputFormat::Text => None,
         };
         if let Some(line) = data {
             if !self.data.is_empty() {
@@ -62,7 +65,23 @@ impl Lines {
         if let DeviceEventKind::GaveUp { reason } = &event.kind
             && self.total > 1
         {
-            self.printer.warn(&format!("`{}` gave up: {reason}", event.id));
+            self.gave_up += 1;
+            match self.gave_up {
+                ..=NAMED_MAX => self.printer.warn(&format!("`{}` gave up: {reason}", event.id)),
+                number if number == NAMED_MAX + 1 => self.printer.warn("more devices give up; the summary counts them"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Writes what all devices came to, for programs.
+    pub(super) fn summarise(&mut self, picture: &FleetPicture) {
+        if self.format == OutputFormat::Json {
+            let mut line = json!({ "v": 1, "event": "summary", "time": self.clock.now().to_string() });
+            if let (Value::Object(line), Value::Object(members)) = (&mut line, summary_json(picture)) {
+                line.extend(members);
+            }
+            self.printer.data(&line.to_string());
         }
     }
 
