@@ -1,45 +1,70 @@
 //! Connects one state machine to the world: dials, carries packets, sleeps, and stops when told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::event::{DeviceEvent, DeviceEventKind, LossReason};
 use super::link;
+use super::link::Link;
 use super::machine::{Effects, Input, Machine, Next, Now};
+use super::stats::{Counted, Standing};
 use crate::model::Clock;
-use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX};
+use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEN_OVER_S_MAX};
 use crate::mqtt::{ClientPacket, PacketStream, StreamError};
 
 /// What all devices of a fleet are driven with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Surroundings {
     pub(super) clock: Clock,
-    pub(super) events: mpsc::Sender<DeviceEvent>,
+    /// None when nobody listens.
+    pub(super) events: Option<mpsc::Sender<DeviceEvent>>,
     pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// A device and its place in the figures.
+#[derive(Debug)]
+pub(super) struct Driven {
+    pub(super) machine: Machine,
+    pub(super) counted: Counted,
 }
 
 /// Keeps one device connected until it gives up or is stopped.
-pub(super) async fn drive(mut machine: Machine, surroundings: Surroundings) {
+pub(super) async fn drive(mut driven: Driven, surroundings: Arc<Surroundings>) {
     loop {
+        driven.counted.stand(Standing::Connecting);
+        let nonce = driven.machine.nonce();
         // On the heap, and gone once the link is up: a handshake is by far the largest part of the task.
         let opened = tokio::select! {
             biased;
             () = surroundings.stop.cancelled() => return,
-            opened = Box::pin(link::open(machine.config(), [0; 16])) => opened,
+            opened = Box::pin(link::open(driven.machine.config(), nonce)) => opened,
         };
         let next = match opened {
-            Ok(mut stream) => converse(&mut stream, &mut machine, &surroundings).await,
+            Ok(mut stream) => {
+                let next = converse(&mut stream, &mut driven, &surroundings).await;
+                if next == Next::TakeOver {
+                    surroundings.tasks.spawn(outlast(stream, surroundings.stop.clone()));
+                }
+                next
+            }
             Err(reason) => {
-                let effects = machine.on(Input::Lost(reason), Now::of(&surroundings.clock));
-                tell(effects.events, &machine, &surroundings).await;
+                let effects = driven.machine.on(Input::Lost(reason), Now::of(&surroundings.clock));
+                tell(effects.events, &mut driven, &surroundings).await;
                 effects.next
             }
         };
-        let Next::Reconnect { after } = next else { return };
+        let after = match next {
+            Next::Reconnect { after } | Next::Cut { after } => after,
+            Next::TakeOver => continue,
+            Next::Stay | Next::GiveUp => return,
+        };
         tokio::select! {
             biased;
             () = surroundings.stop.cancelled() => return,
@@ -51,17 +76,21 @@ pub(super) async fn drive(mut machine: Machine, surroundings: Surroundings) {
 /// Carries one connection to its end and says what follows. [`Next::GiveUp`] also means that the device was stopped.
 pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut PacketStream<S>,
-    machine: &mut Machine,
+    driven: &mut Driven,
     surroundings: &Surroundings,
 ) -> Next {
     let mut input = Input::Opened;
     loop {
-        let Effects { packets, events, next } = machine.on(input, Now::of(&surroundings.clock));
+        let Effects { packets, events, next } = driven.machine.on(input, Now::of(&surroundings.clock));
         let sent = send(stream, &packets).await;
-        tell(events, machine, surroundings).await;
-        if next != Next::Stay {
-            close(stream).await;
-            return next;
+        tell(events, driven, surroundings).await;
+        match next {
+            Next::Stay => {}
+            Next::Reconnect { .. } | Next::GiveUp => {
+                close(stream).await;
+                return next;
+            }
+            Next::Cut { .. } | Next::TakeOver => return next,
         }
         input = match sent {
             Err(reason) => Input::Lost(reason),
@@ -78,9 +107,19 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                     Ok(None) => Input::Lost(LossReason::Closed),
                     Err(error) => Input::Lost(loss(error)),
                 },
-                () = sleep(time_left(machine, &surroundings.clock)) => Input::Woken,
+                () = sleep(time_left(&driven.machine, &surroundings.clock)) => Input::Woken,
             },
         };
+    }
+}
+
+/// Holds a link that was taken over until the hub closes it, as a client that knows nothing of the other would.
+async fn outlast(mut stream: Box<Link>, stop: CancellationToken) {
+    let closed = async { while let Ok(Some(_)) = stream.read_server_packet().await {} };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        _ = timeout(Duration::from_secs(TAKEN_OVER_S_MAX), closed) => {}
     }
 }
 
@@ -110,13 +149,16 @@ fn loss(error: StreamError) -> LossReason {
     }
 }
 
-/// Hands events over, waiting for a listener that is behind, but not once the fleet stops, and not for one that has gone.
-async fn tell(events: Vec<DeviceEventKind>, machine: &Machine, surroundings: &Surroundings) {
+/// Counts events and hands them over, waiting for a listener that is behind, but not once the fleet stops, and not for one
+/// that has gone.
+async fn tell(events: Vec<DeviceEventKind>, driven: &mut Driven, surroundings: &Surroundings) {
     for kind in events {
-        let event = DeviceEvent { id: std::sync::Arc::clone(machine.config().id()), kind };
+        driven.counted.note(&kind);
+        let Some(listener) = &surroundings.events else { continue };
+        let event = DeviceEvent { id: Arc::clone(driven.machine.config().id()), kind };
         tokio::select! {
             biased;
-            _ = surroundings.events.send(event) => {}
+            _ = listener.send(event) => {}
             () = surroundings.stop.cancelled() => {}
         }
     }

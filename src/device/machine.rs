@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use super::DeviceConfig;
 use super::backoff::Backoff;
 use super::event::{DeviceEventKind, LossReason};
+use super::faults::{Mishap, Trouble};
 use super::session::{Known, Session, Turn};
 use crate::auth::{Resource, SasToken};
 use crate::model::limits::{
     CONNACK_S_MAX, CONNECTION_LASTS_S, SAS_LIFETIME_S, SAS_RENEW_BEFORE_S, SHORT_CONNECTIONS_MAX,
+    SILENT_KEEP_ALIVES_MAX,
 };
 use crate::model::{Clock, IdentitySeed, Seed};
 use crate::mqtt::{ClientPacket, ConnAckCode, Connect, Login, Password, ServerPacket, UserName};
@@ -61,6 +63,13 @@ pub enum Next {
         /// How long to wait.
         after: Duration,
     },
+    /// Drop the link without a word, wait, dial again.
+    Cut {
+        /// How long to wait.
+        after: Duration,
+    },
+    /// Dial at once, and leave this link to the hub, which will close it.
+    TakeOver,
     /// Close and end.
     GiveUp,
 }
@@ -88,6 +97,9 @@ pub struct Machine {
     config: DeviceConfig,
     seed: IdentitySeed,
     tokens: u64,
+    links: u64,
+    /// None for a device without faults.
+    trouble: Option<Box<Trouble>>,
     phase: Phase,
     known: Known,
     backoff: Backoff,
@@ -100,6 +112,8 @@ enum Phase {
     Offline,
     Connecting { until: Duration, token: Option<TokenLife> },
     Online { since: Duration, session: Box<Session> },
+    /// Holds its connection and says nothing.
+    Silent { since: Duration, until: Duration },
 }
 
 /// When the token of a connection must be replaced.
@@ -113,10 +127,13 @@ impl Machine {
     /// A device that is not connected yet.
     #[must_use]
     pub fn new(config: DeviceConfig, seed: Seed) -> Self {
+        let seed = seed.of(&config.id.to_string());
         Self {
-            seed: seed.of(&config.id.to_string()),
+            seed,
+            trouble: Trouble::of(&config.behaviour.connectivity, seed),
             config,
             tokens: 0,
+            links: 0,
             phase: Phase::Offline,
             known: Known::default(),
             backoff: Backoff::default(),
@@ -134,11 +151,20 @@ impl Machine {
     /// When the device wants [`Input::Woken`], in the clock's monotonic time; `None` while it is offline.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        match &self.phase {
-            Phase::Offline => None,
-            Phase::Connecting { until, .. } => Some(*until),
-            Phase::Online { session, .. } => Some(session.deadline()),
-        }
+        let own = match &self.phase {
+            Phase::Offline => return None,
+            Phase::Silent { until, .. } => return Some(*until),
+            Phase::Connecting { until, .. } => *until,
+            Phase::Online { session, .. } => session.deadline(&self.known),
+        };
+        let trouble = self.trouble.as_ref().and_then(|trouble| trouble.deadline());
+        Some(trouble.map_or(own, |trouble| trouble.min(own)))
+    }
+
+    /// Sixteen bytes for the handshake of the next link, of which no two are the same.
+    pub fn nonce(&mut self) -> [u8; 16] {
+        self.links += 1;
+        self.seed.draw("link", self.links).bytes()
     }
 
     /// Takes an input and says what to do.
@@ -157,6 +183,11 @@ impl Machine {
             self.lose(reason, now, &mut effects);
         } else if let Phase::Online { session, .. } = &mut self.phase {
             session.note_sent(&effects.packets, now);
+        }
+        if let Some(trouble) = &mut self.trouble
+            && effects.next == Next::Stay
+        {
+            effects.packets = trouble.hold_up(effects.packets, now.monotonic);
         }
         effects
     }
@@ -204,12 +235,13 @@ impl Machine {
                 ServerPacket::ConnAck { session_present, code: ConnAckCode::Accepted },
             ) => {
                 self.refusals = 0;
-                // Subscriptions live on only in a session that lives on (DEVICE.md 1.6).
-                self.known.subscribed &= session_present;
                 effects.events.push(DeviceEventKind::Connected);
+                if let Some(trouble) = &mut self.trouble {
+                    trouble.on_connected(now.monotonic);
+                }
                 let token = *token;
                 let mut turn = Turn { config: &self.config, seed: self.seed, known: &mut self.known, now, effects };
-                let session = Session::start(&mut turn, token);
+                let session = Session::start(&mut turn, token, session_present);
                 self.phase = Phase::Online { since: now.monotonic, session: Box::new(session) };
                 Ok(())
             }
@@ -219,11 +251,17 @@ impl Machine {
                 packet,
                 &mut Turn { config: &self.config, seed: self.seed, known: &mut self.known, now, effects },
             ),
-            (Phase::Offline, _) => Ok(()),
+            // A silent device does not read.
+            (Phase::Offline | Phase::Silent { .. }, _) => Ok(()),
         }
     }
 
     fn on_woken(&mut self, now: Now, effects: &mut Effects) -> Result<(), LossReason> {
+        let trouble = self.trouble.as_mut().filter(|_| matches!(self.phase, Phase::Online { .. }));
+        if let Some(mishap) = trouble.and_then(|trouble| trouble.strike(now.monotonic)) {
+            self.suffer(mishap, now, effects);
+            return Ok(());
+        }
         match &mut self.phase {
             Phase::Connecting { until, .. } if *until <= now.monotonic => Err(LossReason::NoAnswer("CONNECT")),
             Phase::Online { session, .. } => session.on_woken(&mut Turn {
@@ -233,17 +271,59 @@ impl Machine {
                 now,
                 effects,
             }),
-            Phase::Connecting { .. } | Phase::Offline => Ok(()),
+            Phase::Silent { until, .. } if *until <= now.monotonic => {
+                Err(LossReason::Broken("the hub keeps a connection that is silent".to_owned()))
+            }
+            Phase::Connecting { .. } | Phase::Silent { .. } | Phase::Offline => Ok(()),
         }
     }
 
-    /// Ends the connection. Calls that were not answered are forgotten: a request id means nothing on the next connection.
+    /// Lets a fault strike the connection.
+    fn suffer(&mut self, mishap: Mishap, now: Now, effects: &mut Effects) {
+        let Phase::Online { since, .. } = self.phase else { return };
+        match mishap {
+            Mishap::Away { says_goodbye, for_time } => {
+                self.leave();
+                if says_goodbye {
+                    effects.packets.push(ClientPacket::Disconnect);
+                    effects.next = Next::Reconnect { after: for_time };
+                } else {
+                    effects.next = Next::Cut { after: for_time };
+                }
+                let reason = LossReason::Flapping;
+                effects.events.push(DeviceEventKind::Disconnected { reason, retry_after: for_time });
+            }
+            Mishap::Silence => {
+                self.leave();
+                let keep_alive = Duration::from_secs(self.config.endpoint.keep_alive.seconds().into());
+                let until = now.monotonic + keep_alive * SILENT_KEEP_ALIVES_MAX;
+                self.phase = Phase::Silent { since, until };
+                effects.events.push(DeviceEventKind::WentSilent);
+            }
+            Mishap::TakeOver => {
+                self.leave();
+                effects.next = Next::TakeOver;
+                effects.events.push(DeviceEventKind::TakingOver);
+            }
+        }
+    }
+
+    /// Forgets the connection. Calls that were not answered are forgotten with it: a request id means nothing on the next.
+    fn leave(&mut self) {
+        self.phase = Phase::Offline;
+        self.known.reports.on_over();
+        if let Some(trouble) = &mut self.trouble {
+            trouble.on_over();
+        }
+    }
+
+    /// Ends the connection, or the try to make one.
     fn lose(&mut self, reason: LossReason, now: Now, effects: &mut Effects) {
         let lasted = match &self.phase {
-            Phase::Online { since, .. } => Some(now.monotonic.saturating_sub(*since)),
+            Phase::Online { since, .. } | Phase::Silent { since, .. } => Some(now.monotonic.saturating_sub(*since)),
             Phase::Offline | Phase::Connecting { .. } => None,
         };
-        self.phase = Phase::Offline;
+        self.leave();
         let reason = self.judge_short_connection(reason, lasted);
         effects.next = match &reason {
             LossReason::TokenRenewal => {
@@ -256,7 +336,7 @@ impl Machine {
         };
         effects.events.push(match effects.next {
             Next::Reconnect { after } => DeviceEventKind::Disconnected { reason, retry_after: after },
-            Next::Stay | Next::GiveUp => DeviceEventKind::GaveUp { reason },
+            Next::Stay | Next::Cut { .. } | Next::TakeOver | Next::GiveUp => DeviceEventKind::GaveUp { reason },
         });
     }
 

@@ -10,6 +10,7 @@ mod config;
 mod connectivity;
 mod drive;
 mod event;
+mod faults;
 #[cfg(test)]
 mod fake_hub;
 mod fleet;

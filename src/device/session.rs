@@ -1,28 +1,34 @@
 //! What a device does between CONNACK and the end of the connection.
 
+mod calls;
+mod reading;
+mod reports;
+mod sending;
+
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde_json::Value;
-
+use self::calls::Calls;
+use self::reading::Reading;
 use super::DeviceConfig;
-use super::event::{DesiredOrigin, DeviceEventKind, LossReason};
+use super::event::{DeviceEventKind, LossReason};
 use super::machine::{Effects, Now, TokenLife};
-use super::method_rule::{Answer, Call};
 use super::template::Individual;
-use crate::model::limits::{DEVICE_ANSWER_S_MAX, DEVICE_CALLS_MAX};
-use crate::model::{IdentitySeed, JsonObject, merge};
+use crate::model::IdentitySeed;
+use crate::model::limits::DEVICE_ANSWER_S_MAX;
 use crate::mqtt::{
     ClientPacket, Delivery, Downstream, PacketId, PacketIds, Publish, QoS, RequestedSubscription, ServerPacket,
-    SubAckCode, Subscription, Upstream,
+    SubAckCode, Subscription,
 };
+
+pub(super) use reports::Reports;
+pub(super) use sending::Sending;
 
 /// What a device subscribes to; the hub sends all three at quality 0 whatever is asked for (DEVICE.md 2.3).
 const SUBSCRIPTIONS: [Subscription; 3] =
     [Subscription::TwinResponses, Subscription::Methods, Subscription::DesiredPatches];
 
-/// Wait before a twin read that the hub was too busy for is tried again.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Wait before something that the hub was too busy for is tried again.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
 /// How long a renewal waits at a time for calls that are still being answered.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
@@ -37,6 +43,8 @@ pub(super) struct Known {
     last_rid: u32,
     /// Calls taken so far.
     calls: u64,
+    pub(super) reports: Reports,
+    sending: Sending,
 }
 
 impl Known {
@@ -60,8 +68,8 @@ pub(super) struct Turn<'t> {
     pub(super) effects: &'t mut Effects,
 }
 
-impl Turn<'_> {
-    fn individual(&self) -> Individual<'_> {
+impl<'t> Turn<'t> {
+    fn individual(&self) -> Individual<'t> {
         Individual { seed: self.seed, id: &self.config.id, number: self.config.number }
     }
 }
@@ -70,16 +78,15 @@ impl Turn<'_> {
 #[derive(Debug)]
 pub(super) struct Session {
     packet_ids: PacketIds,
+    /// Whether the hub kept what it knew of the connection before.
+    resumed: bool,
     setup: Setup,
-    read: TwinRead,
-    report: Option<Awaited<String>>,
-    calls: Vec<PendingCall>,
+    reading: Reading,
+    calls: Calls,
     ping: Ping,
     ping_every: Duration,
     /// None for a device with a certificate.
     token: Option<TokenLife>,
-    /// The newest version that the hub notified of while a read was under way.
-    notified_version: u64,
 }
 
 #[derive(Debug)]
@@ -87,13 +94,6 @@ enum Setup {
     Subscribing(Awaited<Vec<PacketId>>),
     Reading,
     Done,
-}
-
-#[derive(Debug)]
-enum TwinRead {
-    None,
-    Waiting(Awaited<String>),
-    Again { at: Duration },
 }
 
 #[derive(Debug)]
@@ -108,33 +108,28 @@ enum Ping {
     Awaited(Duration),
 }
 
-#[derive(Debug)]
-struct PendingCall {
-    due: Duration,
-    rid: String,
-    name: String,
-    status: i64,
-    payload: Bytes,
-}
-
 impl Session {
     /// Subscribes, or goes straight to reading the twin when the subscriptions live on.
-    pub(super) fn start(turn: &mut Turn<'_>, token: Option<TokenLife>) -> Self {
+    pub(super) fn start(turn: &mut Turn<'_>, token: Option<TokenLife>, resumed: bool) -> Self {
         // Three quarters, so that a ping that is slow on its way still comes within the interval.
         let ping_every = Duration::from_secs(turn.config.endpoint.keep_alive.seconds().into()) * 3 / 4;
         let mut session = Self {
             packet_ids: PacketIds::default(),
+            resumed,
             setup: Setup::Reading,
-            read: TwinRead::None,
-            report: None,
-            calls: Vec::new(),
+            reading: Reading::default(),
+            calls: Calls::default(),
             ping: Ping::Due(turn.now.monotonic + ping_every),
             ping_every,
             token,
-            notified_version: 0,
         };
+        if resumed {
+            turn.known.sending.reserve(&mut session.packet_ids);
+        }
+        // Subscriptions live on only in a session that lives on (DEVICE.md 1.6).
+        turn.known.subscribed &= resumed;
         if turn.known.subscribed {
-            session.read_twin(turn);
+            session.reading.ask(turn);
         } else {
             session.subscribe(turn);
         }
@@ -145,7 +140,7 @@ impl Session {
     fn subscribe(&mut self, turn: &mut Turn<'_>) {
         let mut waiting = Vec::with_capacity(SUBSCRIPTIONS.len());
         for subscription in SUBSCRIPTIONS {
-            let id = self.packet_ids.allocate().expect("the window holds more than three");
+            let id = self.packet_ids.allocate().expect("the window holds telemetry's messages and more than three");
             let filter = RequestedSubscription { filter: subscription.filter(&turn.config.id), qos: QoS::AtMostOnce };
             turn.effects.packets.push(ClientPacket::Subscribe { id, filters: vec![filter] });
             waiting.push(id);
@@ -153,32 +148,20 @@ impl Session {
         self.setup = Setup::Subscribing(Awaited { what: waiting, until: after_s(turn.now, DEVICE_ANSWER_S_MAX.0) });
     }
 
-    fn read_twin(&mut self, turn: &mut Turn<'_>) {
-        let rid = turn.known.next_rid();
-        let topic = Upstream::TwinGet { rid: rid.clone() }.format(&turn.config.id);
-        turn.effects.packets.push(ClientPacket::Publish(Publish::at_most_once(topic, Bytes::new())));
-        self.read = TwinRead::Waiting(Awaited { what: rid, until: after_s(turn.now, DEVICE_ANSWER_S_MAX.1) });
-    }
-
     /// The earliest moment at which [`Session::on_woken`] has something to do.
-    pub(super) fn deadline(&self) -> Duration {
+    pub(super) fn deadline(&self, known: &Known) -> Duration {
         let ping = match self.ping {
             Ping::Due(at) | Ping::Awaited(at) => at,
         };
-        let setup = match &self.setup {
+        let subscribed = match &self.setup {
             Setup::Subscribing(awaited) => Some(awaited.until),
             Setup::Reading | Setup::Done => None,
         };
-        let read = match &self.read {
-            TwinRead::Waiting(awaited) => Some(awaited.until),
-            TwinRead::Again { at } => Some(*at),
-            TwinRead::None => None,
-        };
-        let report = self.report.as_ref().map(|awaited| awaited.until);
-        let call = self.calls.iter().map(|call| call.due).min();
+        let is_done = matches!(self.setup, Setup::Done);
+        let work = [known.reports.deadline(), known.sending.deadline()].into_iter().flatten().filter(|_| is_done);
         let renewal = self.token.map(|token| token.renew_at);
-        let others = [setup, read, report, call, renewal].into_iter().flatten();
-        others.fold(ping, Duration::min)
+        let others = [subscribed, self.reading.deadline(), self.calls.deadline(), renewal].into_iter().flatten();
+        others.chain(work).fold(ping, Duration::min)
     }
 
     /// Moves the next ping: any packet is a sign of life [MQTT-3.1.2-23].
@@ -196,203 +179,124 @@ impl Session {
                 self.ping = Ping::Due(turn.now.monotonic + self.ping_every);
                 Ok(())
             }
-            // Nothing of quality 1 is sent and nothing is unsubscribed; an acknowledgement too many does no harm.
-            ServerPacket::PubAck(_) | ServerPacket::UnsubAck(_) => Ok(()),
+            ServerPacket::PubAck(id) => {
+                self.packet_ids.release(id);
+                Sending::on_puback(id, turn);
+                Ok(())
+            }
+            // Nothing is unsubscribed; an acknowledgement too many does no harm.
+            ServerPacket::UnsubAck(_) => Ok(()),
             ServerPacket::ConnAck { .. } => Err(LossReason::Protocol("a second CONNACK".to_owned())),
         }
     }
 
     fn on_suback(&mut self, id: PacketId, codes: &[SubAckCode], turn: &mut Turn<'_>) -> Result<(), LossReason> {
-        self.packet_ids.release(id);
         let Setup::Subscribing(awaited) = &mut self.setup else { return Ok(()) };
         if codes.contains(&SubAckCode::Failure) {
             return Err(LossReason::Protocol("a subscription was refused".to_owned()));
         }
-        awaited.what.retain(|&waiting| waiting != id);
+        if let Some(at) = awaited.what.iter().position(|waiting| *waiting == id) {
+            awaited.what.remove(at);
+            self.packet_ids.release(id);
+        }
         if awaited.what.is_empty() {
             turn.known.subscribed = true;
             self.setup = Setup::Reading;
-            self.read_twin(turn);
+            self.reading.ask(turn);
         }
         Ok(())
     }
 
     fn on_publish(&mut self, publish: Publish, turn: &mut Turn<'_>) -> Result<(), LossReason> {
-        if let Delivery::AtLeastOnce { id, .. } = publish.delivery {
-            turn.effects.packets.push(ClientPacket::PubAck(id));
-        }
-        match Downstream::parse(&publish.topic, &turn.config.id) {
-            Ok(Downstream::MethodRequest { name, rid }) => {
-                self.on_call(name, rid, &publish.payload, turn);
-                Ok(())
+        let Publish { topic, payload, delivery, .. } = publish;
+        let message = Downstream::parse(&topic, &turn.config.id);
+        let acknowledge = |turn: &mut Turn<'_>| {
+            if let Delivery::AtLeastOnce { id, .. } = delivery {
+                turn.effects.packets.push(ClientPacket::PubAck(id));
             }
-            Ok(Downstream::TwinResponse { status, rid, version }) => {
-                self.on_twin_response(&rid, status, version, &publish.payload, turn)
-            }
-            Ok(Downstream::DesiredPatch { version }) => self.on_desired(version, &publish.payload, turn),
+        };
+        match message {
+            // A message is the device's once it is acknowledged, and so it is dealt with first (DEVICE.md 10.2).
             Ok(Downstream::CloudToDevice { .. } | Downstream::ModuleInput { .. }) => {
-                tracing::debug!(device = %turn.config.id, topic = publish.topic, "a message that nothing here waits for");
+                tracing::debug!(device = %turn.config.id, topic, "a message that nothing here waits for");
+                acknowledge(turn);
                 Ok(())
+            }
+            Ok(message) => {
+                acknowledge(turn);
+                self.on_message(message, &payload, turn)
             }
             Err(error) => {
                 tracing::debug!(device = %turn.config.id, %error, "an unknown message was passed over");
+                acknowledge(turn);
                 Ok(())
             }
         }
     }
 
-    fn on_call(&mut self, name: String, rid: String, payload: &[u8], turn: &mut Turn<'_>) {
-        let payload = method_payload(payload);
-        let count = turn.known.next_call();
-        let call = Call { individual: &turn.individual(), name: &name, payload: &payload, count };
-        let answer = turn.config.behaviour.answer(&call);
-        turn.effects.events.push(DeviceEventKind::MethodCalled { name: name.clone(), payload });
-        let Answer::Given { status, payload, after } = answer else {
-            turn.effects.events.push(DeviceEventKind::MethodHung { name });
-            return;
-        };
-        let mut call = PendingCall { due: turn.now.monotonic + after, rid, name, status, payload };
-        if self.calls.len() >= DEVICE_CALLS_MAX {
-            call.due = turn.now.monotonic;
-            call.status = 503;
-            call.payload = Bytes::from_static(br#"{"error":"too many calls at once"}"#);
-        }
-        if call.due <= turn.now.monotonic {
-            answer_call(call, turn);
-        } else {
-            self.calls.push(call);
-        }
-    }
-    fn on_twin_response(
-        &mut self,
-        rid: &str,
-        status: u16,
-        version: Option<u64>,
-        body: &[u8],
-        turn: &mut Turn<'_>,
-    ) -> Result<(), LossReason> {
-        if self.report.as_ref().is_some_and(|awaited| awaited.what == rid) {
-            self.report = None;
-            turn.effects.events.push(match status {
-                200..=299 => DeviceEventKind::Reported { version },
-                _ => DeviceEventKind::ReportRefused { status, body: String::from_utf8_lossy(body).into_owned() },
-            });
-            return Ok(());
-        }
-        if !matches!(&self.read, TwinRead::Waiting(awaited) if awaited.what == rid) {
-            return Ok(());
-        }
-        match status {
-            200 => self.on_twin(body, turn),
-            // Throttled or in trouble: the twin is still wanted, and hammering helps nobody.
-            429 | 500.. => {
-                self.read = TwinRead::Again { at: turn.now.monotonic + READ_AGAIN_AFTER };
-                Ok(())
+    fn on_message(&mut self, message: Downstream, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), LossReason> {
+        match message {
+            Downstream::MethodRequest { name, rid } => self.calls.on_call(name, rid, payload, turn),
+            Downstream::TwinResponse { status, rid, version } => {
+                if !Reports::on_response(&rid, status, version, payload, turn)
+                    && let Some(twin) = self.reading.on_response(&rid, status, payload, turn)?
+                {
+                    self.on_twin(twin, turn);
+                }
             }
-            _ => Err(LossReason::Protocol(format!("the twin read was answered with {status}"))),
+            Downstream::DesiredPatch { version } => {
+                let is_done = matches!(self.setup, Setup::Done);
+                self.reading.on_notified(version, payload, is_done, turn)?;
+                self.send_reports(turn);
+            }
+            Downstream::CloudToDevice { .. } | Downstream::ModuleInput { .. } => {}
         }
+        Ok(())
     }
 
-    /// Takes the twin: tells desired properties that are news, and what is to be reported.
-    fn on_twin(&mut self, body: &[u8], turn: &mut Turn<'_>) -> Result<(), LossReason> {
-        let unreadable = || LossReason::Protocol("the twin cannot be read".to_owned());
-        let mut twin: Value = serde_json::from_slice(body).map_err(|_| unreadable())?;
-        let (version, desired) = take_versioned(twin["desired"].take()).ok_or_else(unreadable)?;
-        if version < self.notified_version {
-            // A change overtook the reply. Forgotten here, so that one notification costs one more read at most.
-            self.notified_version = 0;
-            self.read_twin(turn);
-            return Ok(());
+    /// Takes the twin. The first of a connection makes the device ready.
+    fn on_twin(&mut self, twin: reading::Twin, turn: &mut Turn<'_>) {
+        let version = twin.version;
+        let is_first = matches!(self.setup, Setup::Reading);
+        if is_first {
+            reading::report(&twin.reported, turn);
         }
-        self.read = TwinRead::None;
-        // A fresh twin is at version 1 and empty: no news. A lower version than known means that the hub starts afresh.
-        if version != turn.known.desired_version.unwrap_or(1) {
-            turn.effects.events.push(DeviceEventKind::DesiredPatch {
-                version,
-                patch: desired,
-                origin: DesiredOrigin::Read,
-            });
-        }
-        turn.known.desired_version = Some(version);
-        if matches!(self.setup, Setup::Reading) {
+        twin.tell(turn);
+        if is_first {
             self.setup = Setup::Done;
             turn.effects.events.push(DeviceEventKind::Ready { desired_version: version });
-            self.report(twin["reported"].as_object(), turn);
+            Sending::start(self.resumed, &mut self.packet_ids, turn);
         }
-        Ok(())
+        self.send_reports(turn);
     }
 
-    /// Reports the properties that the behaviour names, unless the twin holds them already.
-    fn report(&mut self, reported: Option<&JsonObject>, turn: &mut Turn<'_>) {
-        let Some(template) = &turn.config.behaviour.reported else { return };
-        let wanted = &template.fill(&turn.individual(), "reported");
-        let before = reported.cloned().unwrap_or_default();
-        let mut after = before.clone();
-        merge(&mut after, wanted);
-        if after == before {
-            return;
+    fn send_reports(&self, turn: &mut Turn<'_>) {
+        if matches!(self.setup, Setup::Done) {
+            Reports::send_due(turn);
         }
-        let rid = turn.known.next_rid();
-        let topic = Upstream::ReportedPatch { rid: rid.clone(), base_version: None }.format(&turn.config.id);
-        let body = Value::Object(wanted.clone()).to_string();
-        turn.effects.packets.push(ClientPacket::Publish(Publish::at_most_once(topic, body)));
-        self.report = Some(Awaited { what: rid, until: after_s(turn.now, DEVICE_ANSWER_S_MAX.1) });
-    }
-
-    /// Takes a notification: the next version is told, an old one passed over, and after a gap the twin is read (DEVICE.md 2.9).
-    fn on_desired(&mut self, version: u64, body: &[u8], turn: &mut Turn<'_>) -> Result<(), LossReason> {
-        let last = turn.known.desired_version.unwrap_or(0);
-        if version <= last {
-            return Ok(());
-        }
-        if matches!(self.read, TwinRead::None) && version == last + 1 {
-            let patch: Value = serde_json::from_slice(body)
-                .map_err(|_| LossReason::Protocol("a desired patch cannot be read".to_owned()))?;
-            let Value::Object(mut patch) = patch else {
-                return Err(LossReason::Protocol("a desired patch is no object".to_owned()));
-            };
-            patch.shift_remove("$version");
-            turn.known.desired_version = Some(version);
-            let origin = DesiredOrigin::Notification;
-            turn.effects.events.push(DeviceEventKind::DesiredPatch { version, patch, origin });
-            return Ok(());
-        }
-        self.notified_version = self.notified_version.max(version);
-        if matches!(self.read, TwinRead::None) && matches!(self.setup, Setup::Done) {
-            self.read_twin(turn);
-        }
-        Ok(())
     }
 
     /// Does what is due: answers, pings, reads again; says when the hub is silent or the token old.
     pub(super) fn on_woken(&mut self, turn: &mut Turn<'_>) -> Result<(), LossReason> {
-        let now = turn.now.monotonic;
-        let is_due = |at: Duration| at <= now;
-        for call in self.calls.extract_if(.., |call| is_due(call.due)) {
-            answer_call(call, turn);
-        }
-        if self.calls.is_empty() {
-            // An idle device holds no buffer.
-            self.calls = Vec::new();
-        }
+        let is_due = |at: Duration| at <= turn.now.monotonic;
         if matches!(&self.setup, Setup::Subscribing(awaited) if is_due(awaited.until)) {
             return Err(LossReason::NoAnswer("SUBSCRIBE"));
         }
-        match &self.read {
-            TwinRead::Waiting(awaited) if is_due(awaited.until) => return Err(LossReason::NoAnswer("a twin read")),
-            TwinRead::Again { at } if is_due(*at) => self.read_twin(turn),
-            TwinRead::Waiting(_) | TwinRead::Again { .. } | TwinRead::None => {}
+        if matches!(self.ping, Ping::Awaited(until) if is_due(until)) {
+            return Err(LossReason::NoAnswer("PINGREQ"));
         }
-        if self.report.as_ref().is_some_and(|awaited| is_due(awaited.until)) {
-            return Err(LossReason::NoAnswer("a twin report"));
+        let must_ping = matches!(self.ping, Ping::Due(at) if is_due(at));
+        self.calls.on_woken(turn);
+        self.reading.on_woken(turn)?;
+        if matches!(self.setup, Setup::Done) {
+            turn.known.reports.check(turn.now.monotonic)?;
+            Reports::send_due(turn);
+            Sending::on_woken(&mut self.packet_ids, turn)?;
         }
-        match self.ping {
-            Ping::Awaited(until) if is_due(until) => return Err(LossReason::NoAnswer("PINGREQ")),
-            Ping::Due(at) if is_due(at) => {
-                turn.effects.packets.push(ClientPacket::PingReq);
-                self.ping = Ping::Awaited(after_s(turn.now, DEVICE_ANSWER_S_MAX.2));
-            }
-            Ping::Awaited(_) | Ping::Due(_) => {}
+        // Whatever else is sent is as good a sign of life.
+        if must_ping && turn.effects.packets.is_empty() {
+            turn.effects.packets.push(ClientPacket::PingReq);
+            self.ping = Ping::Awaited(after_s(turn.now, DEVICE_ANSWER_S_MAX.2));
         }
         self.renew_token(turn.now)
     }
@@ -406,27 +310,6 @@ impl Session {
         token.renew_at = (now.monotonic + RENEWAL_PAUSE).min(token.expires_at);
         Ok(())
     }
-}
-
-fn answer_call(call: PendingCall, turn: &mut Turn<'_>) {
-    let topic = Upstream::MethodResponse { status: call.status, rid: call.rid }.format(&turn.config.id);
-    turn.effects.packets.push(ClientPacket::Publish(Publish::at_most_once(topic, call.payload)));
-    turn.effects.events.push(DeviceEventKind::MethodAnswered { name: call.name, status: call.status });
-}
-
-/// A method's payload: nothing is `null`, and what is no JSON is a string.
-fn method_payload(bytes: &[u8]) -> Value {
-    if bytes.is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
-}
-
-/// Splits `$version` off a section of a twin.
-fn take_versioned(section: Value) -> Option<(u64, JsonObject)> {
-    let Value::Object(mut section) = section else { return None };
-    let version = section.shift_remove("$version")?.as_u64()?;
-    Some((version, section))
 }
 
 fn after_s(now: Now, seconds: u64) -> Duration {

@@ -153,6 +153,12 @@ pub const DEVICE_REPORTS_MAX: usize = 16;
 pub const DEVICE_PACKETS_LATE_MAX: usize = 64;
 /// Pairs of method and status whose answers a fleet counts apart (ours).
 pub const FLEET_ANSWERS_TOLD_APART_MAX: usize = 256;
+/// Shortest time between two strikes of a fault, in milliseconds (ours: a device that flaps is not to spin).
+pub const FAULT_MS_MIN: u64 = 100;
+/// How long a silent device holds its connection at most, in keep-alive intervals (ours: the hub ends it after 1.5).
+pub const SILENT_KEEP_ALIVES_MAX: u32 = 2;
+/// How long a connection that was taken over may take to be ended by the hub, in seconds (ours).
+pub const TAKEN_OVER_S_MAX: u64 = 60;
 /// Longest text that one pattern makes, in characters (ours: the service takes 4,096 bytes in a twin).
 pub const PATTERN_CHARS_MAX: usize = 1_024;
 /// Deepest nesting of a template (ours: past the ten levels of a twin, far below what a stack holds).

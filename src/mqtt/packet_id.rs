@@ -49,6 +49,13 @@ impl PacketIds {
         }
     }
 
+    /// Keeps an identifier out of circulation that an earlier connection of the same session left unacknowledged.
+    pub fn reserve(&mut self, id: PacketId) {
+        if !self.unacked.contains(&id) {
+            self.unacked.push(id);
+        }
+    }
+
     /// Takes an acknowledgement; false when nothing of that identifier was under way.
     pub fn release(&mut self, id: PacketId) -> bool {
         let position = self.unacked.iter().position(|&unacked| unacked == id);
@@ -65,6 +72,16 @@ mod tests {
         let mut ids = PacketIds { last: u16::MAX - 1, unacked: vec![PacketId::new(1).unwrap()] };
         let drawn: Vec<u16> = (0..3).map(|_| ids.allocate().unwrap().get()).collect();
         assert_eq!(drawn, [u16::MAX, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_reserved_is_not_handed_out() {
+        let mut ids = PacketIds::default();
+        ids.reserve(PacketId::new(2).unwrap());
+        ids.reserve(PacketId::new(2).unwrap());
+        let drawn: Vec<u16> = (0..2).map(|_| ids.allocate().unwrap().get()).collect();
+        assert_eq!(drawn, [1, 3]);
+        assert!(ids.release(PacketId::new(2).unwrap()));
     }
 
     #[test]

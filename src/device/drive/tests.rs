@@ -30,12 +30,18 @@ impl Running {
         let ca = DevCa::in_memory(&[], Clock::system().now()).unwrap();
         let tls = Arc::new(client_config(&TrustAnchors::Pem(ca.ca_pem().as_bytes().to_vec())).unwrap());
         let endpoint = Arc::new(Endpoint::of_hub(&"hub.local".parse().unwrap(), Transport::Mqtt, 8883, tls));
-        let mut machine = Machine::new(device(&endpoint, "dev1"), Seed::new(1));
+        let machine = Machine::new(device(&endpoint, "dev1"), Seed::new(1));
+        let mut driven = Driven { machine, counted: Counted::new(Arc::default(), Standing::Connecting) };
         let (send, events) = mpsc::channel(16);
         let stop = CancellationToken::new();
-        let surroundings = Surroundings { clock: tokio_clock(), events: send, stop: stop.clone() };
+        let surroundings = Surroundings {
+            clock: tokio_clock(),
+            events: Some(send),
+            stop: stop.clone(),
+            tasks: TaskTracker::new(),
+        };
         let task =
-            tokio::spawn(async move { converse(&mut PacketStream::new(near), &mut machine, &surroundings).await });
+            tokio::spawn(async move { converse(&mut PacketStream::new(near), &mut driven, &surroundings).await });
         Self { hub: FakeHub(far), events, stop, task }
     }
 

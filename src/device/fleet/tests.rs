@@ -37,7 +37,7 @@ impl Listener {
 }
 
 fn start(endpoint: &Arc<Endpoint>, ids: impl Iterator<Item = String>) -> (Fleet, mpsc::Receiver<DeviceEvent>) {
-    let devices = ids.map(|id| device(endpoint, &id)).collect();
+    let devices: Vec<_> = ids.map(|id| device(endpoint, &id)).collect();
     let (send, events) = mpsc::channel(64);
     let options = FleetOptions { clock: Clock::system(), seed: Seed::new(1), ramp: Ramp::AtOnce };
     (Fleet::start(devices, options, send), events)
@@ -111,15 +111,19 @@ async fn nobody_there_is_no_reason_to_give_up_and_a_stop_is_prompt() {
 async fn a_ramp_spreads_the_starts() {
     let listener = Listener::bind().await;
     let endpoint = listener.endpoint(&listener.ca);
-    let devices = (0..10).map(|n| device(&endpoint, &format!("d{n}"))).collect();
-    let (events, _listening) = mpsc::channel(64);
-    let stop = CancellationToken::new();
-    let surroundings = Surroundings { clock: Clock::system(), events, stop: stop.clone() };
-    let tasks = TaskTracker::new();
+    let devices = (0..10).map(move |n| device(&endpoint, &format!("d{n}")));
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let surroundings =
+        Surroundings { clock: Clock::system(), events: None, stop: stop.clone(), tasks: tasks.clone() };
+    let start = Start {
+        seed: Seed::new(1),
+        ramp: Ramp::PerSecond(NonZeroU32::new(5).unwrap()),
+        stats: Arc::default(),
+        surroundings: Arc::new(surroundings),
+    };
     #[expect(clippy::disallowed_methods, reason = "paused time is tokio's")]
     let started = tokio::time::Instant::now();
-    let ramp = Ramp::PerSecond(NonZeroU32::new(5).unwrap());
-    start_all(devices, surroundings, Seed::new(1), ramp, tasks.clone()).await;
+    start.all(devices).await;
     let seconds = started.elapsed().as_secs_f64();
     assert!((1.7..=2.0).contains(&seconds), "ten devices at five a second took {seconds} s");
     stop.cancel();

@@ -12,6 +12,9 @@ use crate::tls::{DevCa, TrustAnchors, client_config};
 use super::super::config::Credentials;
 use DeviceEventKind as Event;
 
+mod doings;
+mod faults;
+
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 fn config(behaviour: Behaviour) -> DeviceConfig {
