@@ -11,7 +11,7 @@
 //! | 8 | [`cli`] | arguments, wiring, exit codes; the only place that prints |
 //! | 7 | [`local`] | the embedded hub and fleet of `--local` |
 //! | 6 | [`report`], [`registration`] | run events and plans in, output out; what a fleet looks like · registers a fleet on a hub, and deletes it |
-//! | 5 | [`survey`] | asks a hub what a plan would do |
+//! | 5 | [`survey`], [`fleet`] | asks a hub what a plan would do · fleet file → the devices of a fleet |
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
@@ -35,6 +35,7 @@ pub mod auth;
 pub mod cli;
 pub mod client;
 pub mod device;
+pub mod fleet;
 pub mod guardrails;
 pub mod hub;
 pub mod local;

@@ -9,7 +9,7 @@ pub enum Exit {
     Unexpected,
     /// The command line, or what it names, is wrong.
     Usage,
-    /// A manifest is invalid.
+    /// A manifest or a fleet file is invalid.
     InvalidManifest,
     /// Not authenticated or not permitted.
     NotPermitted,
@@ -110,7 +110,7 @@ impl Exit {
             Self::Usage => {
                 "wrong usage; also: no hub named, an unreadable connection string, a PATH without files, an ID that the hub does not know"
             }
-            Self::InvalidManifest => "a manifest is invalid",
+            Self::InvalidManifest => "a manifest or a fleet file is invalid",
             Self::NotPermitted => "not authenticated or not permitted",
             Self::HubUnavailable => {
                 "the hub cannot be reached or keeps refusing: network, unknown CA, quota, throttling, a tier without jobs"

@@ -110,10 +110,19 @@ pub struct Machine {
 #[derive(Debug)]
 enum Phase {
     Offline,
-    Connecting { until: Duration, token: Option<TokenLife> },
-    Online { since: Duration, session: Box<Session> },
+    Connecting {
+        until: Duration,
+        token: Option<TokenLife>,
+    },
+    Online {
+        since: Duration,
+        session: Box<Session>,
+    },
     /// Holds its connection and says nothing.
-    Silent { since: Duration, until: Duration },
+    Silent {
+        since: Duration,
+        until: Duration,
+    },
 }
 
 /// When the token of a connection must be replaced.

@@ -10,9 +10,9 @@ mod config;
 mod connectivity;
 mod drive;
 mod event;
-mod faults;
 #[cfg(test)]
 mod fake_hub;
+mod faults;
 mod fleet;
 mod id_template;
 mod link;

@@ -25,10 +25,19 @@ impl Awaited {
     /// Takes in what a device has to tell.
     pub(super) fn hear(&mut self, event: &DeviceEvent) {
         match event.kind {
-            DeviceEventKind::Ready { .. } => self.ready.remove(&event.id),
-            DeviceEventKind::Reported { .. } => self.reports.remove(&event.id),
-            _ => false,
-        };
+            DeviceEventKind::Ready { .. } => {
+                self.ready.remove(&event.id);
+            }
+            // What the hub refuses once it refuses again.
+            DeviceEventKind::Reported { .. } | DeviceEventKind::ReportRefused { .. } => {
+                self.reports.remove(&event.id);
+            }
+            DeviceEventKind::StaysOffline => {
+                self.ready.remove(&event.id);
+                self.reports.remove(&event.id);
+            }
+            _ => {}
+        }
     }
 
     /// How many devices are awaited.
@@ -67,5 +76,12 @@ mod tests {
         assert_eq!(awaited.devices(), 1);
         awaited.hear(&DeviceEvent { id: id("b"), kind: DeviceEventKind::Reported { version: Some(2) } });
         assert_eq!(awaited.devices(), 0);
+    }
+
+    #[test]
+    fn who_never_connects_is_not_awaited() {
+        let mut awaited = awaited();
+        awaited.hear(&DeviceEvent { id: id("b"), kind: DeviceEventKind::StaysOffline });
+        assert_eq!(awaited.devices(), 1);
     }
 }

@@ -14,7 +14,7 @@ use crate::model::{JsonObject, SymmetricKey, TwinId, X509Thumbprints};
 use crate::tls::{ClientConfig, ClientIdentity, FleetCa, OfferedIdentity, TlsError};
 
 /// How the devices of a fleet reach a hub, and what they prove themselves with.
-pub struct HubAccess {
+pub struct HubAccess<'a> {
     /// The hub's name.
     pub host: HubHost,
     /// Its port of MQTT.
@@ -28,7 +28,7 @@ pub struct HubAccess {
     /// Its key.
     pub key: Arc<SymmetricKey>,
     /// What issues the certificates of groups that want a CA.
-    pub ca: Option<FleetCa>,
+    pub ca: Option<&'a FleetCa>,
     /// How long devices wait before they dial again.
     pub reconnect: ReconnectSpans,
 }
@@ -90,7 +90,7 @@ impl<'f> Crew<'f> {
     ///
     /// # Errors
     /// [`CrewError`].
-    pub fn equip(spec: &'f FleetSpec, shard: Shard, access: &HubAccess, now: Timestamp) -> Result<Self, CrewError> {
+    pub fn equip(spec: &'f FleetSpec, shard: Shard, access: &HubAccess<'_>, now: Timestamp) -> Result<Self, CrewError> {
         let mut outfits = spec.groups().iter().map(|group| Outfit::of(group, access)).collect::<Vec<_>>();
         let mut members = Vec::with_capacity(spec.len_of(shard));
         for device in spec.devices_of(shard) {
@@ -153,22 +153,22 @@ struct Outfit<'f> {
 }
 
 impl<'f> Outfit<'f> {
-    fn of(group: &'f Group, access: &HubAccess) -> Self {
+    fn of(group: &'f Group, access: &HubAccess<'_>) -> Self {
         let port = match group.transport {
             Transport::Mqtt => access.mqtt_port,
             Transport::WebSocket => access.https_port,
         };
-        let endpoint = Endpoint::of_hub(&access.host, group.transport, port, Arc::clone(&access.tls));
-        let endpoint = Arc::new(Endpoint { reconnect: access.reconnect, ..endpoint });
+        let mut endpoint = Endpoint::of_hub(&access.host, group.transport, port, Arc::clone(&access.tls));
+        endpoint.reconnect = access.reconnect;
         let counted = CrewGroup { name: group.name.to_string(), devices: 0, stats: Arc::default() };
-        Self { group, endpoint, counted }
+        Self { group, endpoint: Arc::new(endpoint), counted }
     }
 
     fn device(
         &self,
         id: TwinId,
         behaviour: &Arc<Behaviour>,
-        access: &HubAccess,
+        access: &HubAccess<'_>,
         now: Timestamp,
     ) -> Result<(DeviceConfig, NewAuthentication), CrewError> {
         let own = |identity| OfferedIdentity::new(identity).map(Credentials::OwnCertificate);
@@ -185,7 +185,7 @@ impl<'f> Outfit<'f> {
             }
             Authentication::CertificateAuthority => {
                 let no_ca = || CrewError::NoCa { group: self.counted.name.clone() };
-                let identity = access.ca.as_ref().ok_or_else(no_ca)?.issue(&id.to_string(), now)?;
+                let identity = access.ca.ok_or_else(no_ca)?.issue(&id.to_string(), now)?;
                 (own(identity)?, NewAuthentication::CertificateAuthority)
             }
         };

@@ -7,6 +7,8 @@ mod both_sides;
 mod completions;
 mod conformance;
 mod entra;
+mod fleet_command;
+mod fleet_local;
 mod fuzz_smoke;
 mod guardrails;
 mod help;

@@ -1,7 +1,7 @@
 //! `iotjob device`: one simulated device, or a fleet of them, in the foreground.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +9,16 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::behaviour::BehaviourArgs;
-use self::crowd::{CrowdArgs, RampRate};
+use self::crowd::CrowdArgs;
 use self::show::Show;
 use self::single::SingleArgs;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{Failure, chain};
+use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::signals::StopSignals;
 use crate::device::{DeviceConfig, DeviceEvent, DeviceEventKind, Fleet, FleetOptions, LossReason, Ramp};
-use crate::metrics::MetricsPort;
 use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, FLEET_SCREEN_MS};
 use crate::model::{Clock, Seed};
 use crate::report::{FleetWatch, WatchedGroup};
@@ -98,8 +97,9 @@ pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
         }
         match args.crowd.is_wanted() {
             true => crowd::prepare(&args, printer).await,
-            false => single::prepare(&args, printer).map(Begun::Ready),
+            false => single::prepare(&args, printer),
         }
+        .map(Begun::Ready)
     };
     let begun = tokio::select! {
         begun = prepared => begun?,

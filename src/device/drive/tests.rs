@@ -34,12 +34,8 @@ impl Running {
         let mut driven = Driven { machine, counted: Counted::new(Arc::default(), Standing::Connecting) };
         let (send, events) = mpsc::channel(16);
         let stop = CancellationToken::new();
-        let surroundings = Surroundings {
-            clock: tokio_clock(),
-            events: Some(send),
-            stop: stop.clone(),
-            tasks: TaskTracker::new(),
-        };
+        let surroundings =
+            Surroundings { clock: tokio_clock(), events: Some(send), stop: stop.clone(), tasks: TaskTracker::new() };
         let task =
             tokio::spawn(async move { converse(&mut PacketStream::new(near), &mut driven, &surroundings).await });
         Self { hub: FakeHub(far), events, stop, task }

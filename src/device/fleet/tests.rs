@@ -113,8 +113,7 @@ async fn a_ramp_spreads_the_starts() {
     let endpoint = listener.endpoint(&listener.ca);
     let devices = (0..10).map(move |n| device(&endpoint, &format!("d{n}")));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let surroundings =
-        Surroundings { clock: Clock::system(), events: None, stop: stop.clone(), tasks: tasks.clone() };
+    let surroundings = Surroundings { clock: Clock::system(), events: None, stop: stop.clone(), tasks: tasks.clone() };
     let start = Start {
         seed: Seed::new(1),
         ramp: Ramp::PerSecond(NonZeroU32::new(5).unwrap()),

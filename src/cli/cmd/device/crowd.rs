@@ -1,20 +1,20 @@
 //! A fleet: which devices, on which hub, how fast.
 
 use std::num::{NonZeroU32, NonZeroU64};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ArgGroup;
 
-use super::{Begun, DeviceArgs, Prepared};
+use super::{DeviceArgs, Prepared};
 use crate::auth::ServiceConnectionString;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
+use crate::cli::fleet_file::fleet_file;
 use crate::cli::hub_target::{HubArgs, failure, variable};
 use crate::cli::printer::Printer;
-use crate::cli::problems;
 use crate::client::ErrorClass;
 use crate::device::{Behaviour, IdTemplate, Ramp, ReconnectSpans, Transport};
 use crate::fleet::{self, Authentication, FleetSpec, Shard};
@@ -93,7 +93,9 @@ impl FromStr for ShardArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.strip_prefix('/') {
-            Some(of) => of.parse().map(Self::Indexed).map_err(|_| "write how many parts there are, such as /10".to_owned()),
+            Some(of) => {
+                of.parse().map(Self::Indexed).map_err(|_| "write how many parts there are, such as /10".to_owned())
+            }
             None => text.parse().map(Self::Given).map_err(|error: fleet::InvalidShard| error.to_string()),
         }
     }
@@ -106,8 +108,10 @@ impl ShardArg {
             Self::Indexed(of) => of.get(),
         };
         let Some(index) = index else {
-            return Err(Failure::usage(format!("--shard /{of} takes the part from {INDEX_VARIABLE}, which is not set"))
-                .hint(format!("write the part yourself, from --shard 1/{of} to --shard {of}/{of}")));
+            return Err(Failure::usage(format!(
+                "--shard /{of} takes the part from {INDEX_VARIABLE}, which is not set"
+            ))
+            .hint(format!("write the part yourself, from --shard 1/{of} to --shard {of}/{of}")));
         };
         let part = index.trim().parse::<u64>().ok().and_then(|index| Shard::new(index.checked_add(1)?, of));
         part.ok_or_else(|| {
@@ -122,16 +126,16 @@ impl CrowdArgs {
         self.fleet.is_some() || self.count.is_some()
     }
 
-    /// The fleet and its mark; none when the file has problems, which are shown then.
+    /// The fleet and its mark.
     pub(super) fn spec(
         &self,
         behaviour: Behaviour,
         transport: Transport,
         printer: &Printer,
-    ) -> Result<Option<(FleetSpec, Mark)>, Failure> {
+    ) -> Result<(FleetSpec, Mark), Failure> {
         let (spec, name) = match (&self.fleet, self.count) {
             (Some(path), _) => {
-                let Some(spec) = fleet_file(path, printer)? else { return Ok(None) };
+                let spec = fleet_file(path, printer)?;
                 let name = spec.name().to_string();
                 (spec, name)
             }
@@ -147,10 +151,15 @@ impl CrowdArgs {
             Some(seed) => spec.with_seed(seed),
             None => spec,
         };
-        Ok(Some((spec, mark)))
+        Ok((spec, mark))
     }
 
-    fn access(&self, spec: &FleetSpec, hub: &HubArgs, (devices, printer): (usize, &Printer)) -> Result<HubAccess, Failure> {
+    fn access<'a>(
+        &self,
+        ca: Option<&'a FleetCa>,
+        hub: &HubArgs,
+        (devices, printer): (usize, &Printer),
+    ) -> Result<HubAccess<'a>, Failure> {
         let connection = hub.connection(printer)?;
         let tls = client_config(&hub.trust()).map_err(|error| Failure::usage(chain(&error)))?;
         let https_port = connection.host.port.unwrap_or(HTTPS_PORT);
@@ -162,13 +171,14 @@ impl CrowdArgs {
             tls: Arc::new(tls),
             policy: policy.into(),
             key: Arc::new(key),
-            ca: self.ca(spec, printer)?,
+            ca,
             reconnect: reconnect(devices, self.ramp),
         })
     }
 
     fn ca(&self, spec: &FleetSpec, printer: &Printer) -> Result<Option<FleetCa>, Failure> {
-        let wants = |group: &&fleet::Group| group.count > 0 && group.authentication == Authentication::CertificateAuthority;
+        let wants =
+            |group: &&fleet::Group| group.count > 0 && group.authentication == Authentication::CertificateAuthority;
         let Some(group) = spec.groups().iter().find(wants) else { return Ok(None) };
         let Some(folder) = &self.fleet_ca else {
             return Err(Failure::usage(format!(
@@ -192,24 +202,11 @@ fn reconnect(devices: usize, ramp: RampRate) -> ReconnectSpans {
     ReconnectSpans { first, ..spans }
 }
 
-/// Reads a fleet file; none when it has errors. All problems are shown.
-pub(crate) fn fleet_file(path: &Path, printer: &Printer) -> Result<Option<FleetSpec>, Failure> {
-    let loaded = fleet::load(path)
-        .map_err(|error| Failure::usage(format!("the fleet file {} cannot be read: {error}", path.display())))?;
-    problems::show(&problems::placed(&loaded.problems), printer);
-    if loaded.spec.is_none() {
-        printer.failure(&Failure::new(Exit::InvalidManifest, "nothing was started: the fleet file has problems"));
-    }
-    Ok(loaded.spec)
-}
-
 /// Registers a fleet and makes its devices ready.
-pub(super) async fn prepare(args: &DeviceArgs, printer: &Printer) -> Result<Begun, Failure> {
+pub(super) async fn prepare(args: &DeviceArgs, printer: &Printer) -> Result<Prepared, Failure> {
     let crowd = &args.crowd;
     let behaviour = args.behaviour.behaviour()?;
-    let Some((spec, mark)) = crowd.spec(behaviour, args.behaviour.transport(), printer)? else {
-        return Ok(Begun::Done(Exit::InvalidManifest));
-    };
+    let (spec, mark) = crowd.spec(behaviour, args.behaviour.transport(), printer)?;
     let shard = match crowd.shard {
         Some(shard) => shard.shard(variable(INDEX_VARIABLE).as_deref())?,
         None => Shard::WHOLE,
@@ -219,7 +216,8 @@ pub(super) async fn prepare(args: &DeviceArgs, printer: &Printer) -> Result<Begu
         return Err(Failure::usage("there is no device to run").hint("the fleet, or its part, is empty"));
     }
     check_room(size)?;
-    let access = crowd.access(&spec, &args.hub, (size, printer))?;
+    let ca = crowd.ca(&spec, printer)?;
+    let access = crowd.access(ca.as_ref(), &args.hub, (size, printer))?;
     let crew = Crew::equip(&spec, shard, &access, Clock::system().now()).map_err(|error| unequipped(&error))?;
     enrol(&crew, &mark, &args.hub, printer).await?;
     let groups = crew.groups().iter().map(|group| WatchedGroup {
@@ -227,12 +225,12 @@ pub(super) async fn prepare(args: &DeviceArgs, printer: &Printer) -> Result<Begu
         devices: group.devices,
         stats: Arc::clone(&group.stats),
     });
-    Ok(Begun::Ready(Prepared {
+    Ok(Prepared {
         groups: groups.filter(|group| group.devices > 0).collect(),
         devices: crew.into_devices(),
         seed: spec.seed(),
         ramp: Ramp::PerSecond(crowd.ramp.0),
-    }))
+    })
 }
 
 fn unequipped(error: &CrewError) -> Failure {

@@ -137,7 +137,8 @@ impl Lines {
     /// How many of a crowd are up, each time a tenth of them more or less is.
     fn tell_number(&mut self) {
         let tenths = self.ready.len() * 10 / self.total;
-        if tenths != self.tenths_told {
+        // A live screen shows as much.
+        if tenths != self.tenths_told && !self.printer.is_interactive() {
             self.tenths_told = tenths;
             self.printer.say(&format!("{} of {} devices are ready", self.ready.len(), self.total));
         }

@@ -22,9 +22,7 @@ pub(super) async fn run(
     output: OutputFormat,
     printer: &Printer,
 ) -> Result<Exit, Failure> {
-    let Some((_, mark)) = crowd.spec(Behaviour::default(), Transport::default(), printer)? else {
-        return Ok(Exit::InvalidManifest);
-    };
+    let (_, mark) = crowd.spec(Behaviour::default(), Transport::default(), printer)?;
     let client = hub.client(printer)?;
     let mut told = 0;
     let on_batch = |deleted: usize, of: usize| {
@@ -37,12 +35,17 @@ pub(super) async fn run(
     let Pruned { deleted, changed } = pruned.map_err(|error| registration_failure(&error))?;
     if output == OutputFormat::Json {
         let time = Clock::system().now().to_string();
-        printer.data(&json!({ "v": 1, "event": "pruned", "time": time, "deleted": deleted, "changed": changed }).to_string());
+        printer.data(
+            &json!({ "v": 1, "event": "pruned", "time": time, "deleted": deleted, "changed": changed }).to_string(),
+        );
     }
     printer.say(&format!("{deleted} devices deleted that carry the mark `{mark}`"));
     if changed == 0 {
         return Ok(Exit::Success);
     }
-    Err(Failure::new(Exit::Refused, format!("{changed} devices were changed after the hub's index saw them, and were left"))
-        .hint("run it again in a minute, when the index has caught up"))
+    Err(Failure::new(
+        Exit::Refused,
+        format!("{changed} devices were changed after the hub's index saw them, and were left"),
+    )
+    .hint("run it again in a minute, when the index has caught up"))
 }

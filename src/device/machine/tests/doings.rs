@@ -199,11 +199,8 @@ fn a_call_that_hangs_is_told_and_never_answered() {
 
 #[test]
 fn one_seed_gives_the_same_device_again() {
-    let rule = MethodRule {
-        hangs: "30%".parse().unwrap(),
-        latency: "1s..9s".parse().unwrap(),
-        ..MethodRule::default()
-    };
+    let rule =
+        MethodRule { hangs: "30%".parse().unwrap(), latency: "1s..9s".parse().unwrap(), ..MethodRule::default() };
     let run = |seed| {
         let config = config(Behaviour { other: rule.clone(), ..sending() });
         let mut bench = Bench { machine: Machine::new(config, Seed::new(seed)), second: 0 };
