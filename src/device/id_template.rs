@@ -1,5 +1,6 @@
 //! Ids of a fleet, counted: `door-{n:05}`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::model::{DeviceId, InvalidId};
@@ -43,6 +44,33 @@ impl IdTemplate {
         let Self { before, width, after } = self;
         format!("{before}{number:0width$}{after}").parse()
     }
+
+    /// The number whose id that is; none when the template does not make it.
+    #[must_use]
+    pub fn number(&self, id: &str) -> Option<u64> {
+        let digits = id.strip_prefix(self.before.as_str())?.strip_suffix(self.after.as_str())?;
+        let number = digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        // Not each way to write a number is the template's.
+        (digits.len() == format!("{number:0width$}", width = self.width).len()).then_some(number)
+    }
+
+    /// Whether some id could be of both templates, by what stands round their numbers.
+    #[must_use]
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let starts = |one: &str, other: &str| one.starts_with(other) || other.starts_with(one);
+        let ends = |one: &str, other: &str| one.ends_with(other) || other.ends_with(one);
+        starts(&self.before, &other.before) && ends(&self.after, &other.after)
+    }
+}
+
+impl fmt::Display for IdTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, width, after } = self;
+        match width {
+            0 => write!(f, "{before}{{n}}{after}"),
+            width => write!(f, "{before}{{n:0{width}}}{after}"),
+        }
+    }
 }
 
 impl FromStr for IdTemplate {
@@ -74,6 +102,26 @@ mod tests {
         assert_eq!(id("door-{n:05}", 42), "door-00042");
         assert_eq!(id("{n}-x", 7), "7-x");
         assert_eq!(id("door-{n:02}", 12_345), "door-12345");
+    }
+
+    #[test]
+    fn an_id_leads_back_to_its_number() {
+        let number = |template: &str, id: &str| template.parse::<IdTemplate>().unwrap().number(id);
+        assert_eq!(number("door-{n:05}", "door-00042"), Some(42));
+        assert_eq!(number("door-{n:02}", "door-12345"), Some(12_345));
+        for id in ["door-42", "door-000042", "door-", "gate-00042", "door-00042x", "door-+0042"] {
+            assert_eq!(number("door-{n:05}", id), None, "{id}");
+        }
+        let meets =
+            |one: &str, other: &str| one.parse::<IdTemplate>().unwrap().may_meet(&other.parse::<IdTemplate>().unwrap());
+        assert!(meets("d{n}", "d1{n}") && meets("d{n}x", "d{n}") && !meets("d{n}", "e{n}") && !meets("d{n}x", "d{n}y"));
+    }
+
+    #[test]
+    fn a_template_is_written_as_it_is_read() {
+        for text in ["door-{n:05}", "{n}-x", "d{n:010}"] {
+            assert_eq!(text.parse::<IdTemplate>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::model::limits::MANIFEST_DIRECTORY_DEPTH_MAX;
 
-/// What our schema's file is called; an editor line with another name belongs to another tool.
-const SCHEMA_FILE: &str = "job.schema.json";
-
 /// Says why there was nothing to read.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -132,31 +129,4 @@ fn search(directory: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// Whether an editor line at the top of `text` says that it follows another schema than ours.
-pub(super) fn names_another_schema(text: &str) -> bool {
-    let comments =
-        text.lines().take_while(|line| line.trim().is_empty() || line.starts_with(['#', '%']) || *line == "---");
-    let named = comments.filter_map(|line| line.trim_start_matches('#').trim().strip_prefix("yaml-language-server:"));
-    let schemas = named.filter_map(|setting| setting.trim().strip_prefix("$schema=")).map(str::trim);
-    schemas.last().is_some_and(|schema| schema.rsplit(['/', '\\']).next() != Some(SCHEMA_FILE))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_editor_line_with_another_schema_says_so() {
-        for (text, want) in [
-            ("# yaml-language-server: $schema=../schema/job.schema.json\ntype: x\n", false),
-            ("# yaml-language-server: $schema=https://example.com/fleet.schema.json\n", true),
-            ("\n# a comment\n#yaml-language-server: $schema=workflow.json\n", true),
-            ("type: x\n# yaml-language-server: $schema=other.json\n", false),
-            ("type: x\n", false),
-        ] {
-            assert_eq!(names_another_schema(text), want, "{text}");
-        }
-    }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::checked::Manifest;
 use super::document;
-use super::files::{Input, LoadError, Origin, expand, names_another_schema};
+use super::files::{Input, LoadError, Origin, expand};
 use super::rule::ProblemKind;
 use super::variables::Variables;
 use super::{Problem, order};
+use crate::source::schema::{FLEET_SCHEMA_FILE, JOB_SCHEMA_FILE, named_schema};
 use crate::source::{Place, Severity, SourceFile, read_limited};
 
 /// What standard input is called in messages.
@@ -54,6 +55,13 @@ impl Loaded {
         let file = Arc::new(file);
         self.problems.push(Problem::new(Place { file: Arc::clone(&file), span }, kind));
         self.sources.push(file);
+    }
+
+    /// Looks across the files, once all of them are there.
+    fn in_order(mut self, applied_before: &BTreeSet<String>) -> Self {
+        self.refuse_taken_names();
+        self.refuse_impossible_order(applied_before);
+        self
     }
 
     /// Refuses every name that an earlier manifest has.
@@ -127,40 +135,23 @@ pub fn load_after(
     variables: &Variables,
     applied_before: &BTreeSet<String>,
 ) -> Result<Loaded, LoadError> {
-    if paths.is_empty() {
-        return Err(LoadError::NoPath);
-    }
-    let mut loaded = Loaded::default();
-    let mut stdin = Some(stdin);
-    let mut seen = HashSet::new();
-    for path in paths {
-        let mut any = false;
-        for input in expand(path)? {
-            match input {
-                Input::Stdin => {
-                    any = true;
-                    if let Some(stdin) = stdin.take() {
-                        read_stdin(&mut loaded, stdin, variables)?;
-                    }
-                }
-                Input::File { path, origin } => {
-                    let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
-                    if seen.contains(&identity) {
-                        any = true;
-                    } else if read_file(&mut loaded, &path, origin, variables)? {
-                        any = true;
-                        seen.insert(identity);
-                    }
-                }
-            }
-        }
-        if !any {
-            return Err(LoadError::NoFiles { path: path.display().to_string() });
-        }
-    }
-    loaded.refuse_taken_names();
-    loaded.refuse_impossible_order(applied_before);
-    Ok(loaded)
+    let mut reading = Reading { loaded: Loaded::default(), variables, fleets: None };
+    reading.read_paths(paths, stdin)?;
+    Ok(reading.loaded.in_order(applied_before))
+}
+
+/// The same as [`load`], but fleet files that are named are set aside and not refused.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_beside_fleets(
+    paths: &[PathBuf],
+    stdin: impl Read,
+    variables: &Variables,
+) -> Result<(Loaded, Vec<Arc<SourceFile>>), LoadError> {
+    let mut reading = Reading { loaded: Loaded::default(), variables, fleets: Some(Vec::new()) };
+    reading.read_paths(paths, stdin)?;
+    Ok((reading.loaded.in_order(&BTreeSet::new()), reading.fleets.unwrap_or_default()))
 }
 
 /// Checks one text as if it were the file `name`; never panics, whatever the text.
@@ -172,37 +163,92 @@ pub fn parse_text(name: &str, text: &str) -> Loaded {
 /// The same with variables.
 #[must_use]
 pub fn parse_text_with(name: &str, text: &str, variables: &Variables) -> Loaded {
-    let mut loaded = Loaded::default();
+    let mut reading = Reading { loaded: Loaded::default(), variables, fleets: None };
     let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    add_bytes(&mut loaded, name, stem.as_deref(), text.as_bytes().to_vec(), variables);
-    loaded.refuse_taken_names();
-    loaded.refuse_impossible_order(&BTreeSet::new());
-    loaded
+    reading.add_bytes(name, stem.as_deref(), text.as_bytes().to_vec());
+    reading.loaded.in_order(&BTreeSet::new())
 }
 
-fn read_stdin(loaded: &mut Loaded, stdin: impl Read, variables: &Variables) -> Result<(), LoadError> {
-    let bytes = read_limited(stdin).map_err(|source| LoadError::unreadable(Path::new("-"), source))?;
-    add_bytes(loaded, STDIN_NAME, None, bytes, variables);
-    Ok(())
+/// The files of a command, as they are read.
+struct Reading<'v> {
+    loaded: Loaded,
+    variables: &'v Variables,
+    /// Where fleet files go; `None` refuses them.
+    fleets: Option<Vec<Arc<SourceFile>>>,
 }
 
-/// Gives whether the file is ours to read.
-fn read_file(loaded: &mut Loaded, path: &Path, origin: Origin, variables: &Variables) -> Result<bool, LoadError> {
-    let unreadable = |source| LoadError::unreadable(path, source);
-    let bytes = File::open(path).and_then(read_limited).map_err(unreadable)?;
-    let foreign = || std::str::from_utf8(&bytes).is_ok_and(names_another_schema);
-    if origin == Origin::Found && foreign() {
-        tracing::debug!(path = %path.display(), "skipped: it names another schema");
-        return Ok(false);
+impl Reading<'_> {
+    fn read_paths(&mut self, paths: &[PathBuf], stdin: impl Read) -> Result<(), LoadError> {
+        if paths.is_empty() {
+            return Err(LoadError::NoPath);
+        }
+        let mut stdin = Some(stdin);
+        let mut seen = HashSet::new();
+        for path in paths {
+            let mut any = false;
+            for input in expand(path)? {
+                match input {
+                    Input::Stdin => {
+                        any = true;
+                        if let Some(stdin) = stdin.take() {
+                            self.read_stdin(stdin)?;
+                        }
+                    }
+                    Input::File { path, origin } => {
+                        let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
+                        if seen.contains(&identity) {
+                            any = true;
+                        } else if self.read_file(&path, origin)? {
+                            any = true;
+                            seen.insert(identity);
+                        }
+                    }
+                }
+            }
+            if !any {
+                return Err(LoadError::NoFiles { path: path.display().to_string() });
+            }
+        }
+        Ok(())
     }
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    add_bytes(loaded, &path.display().to_string(), stem.as_deref(), bytes, variables);
-    Ok(true)
-}
 
-fn add_bytes(loaded: &mut Loaded, name: &str, stem: Option<&str>, bytes: Vec<u8>, variables: &Variables) {
-    match SourceFile::of_bytes(name, bytes) {
-        Ok(file) => loaded.add(&Arc::new(file), stem, variables),
-        Err((file, span, problem)) => loaded.add_problem(file, span, problem.into()),
+    fn read_stdin(&mut self, stdin: impl Read) -> Result<(), LoadError> {
+        let bytes = read_limited(stdin).map_err(|source| LoadError::unreadable(Path::new("-"), source))?;
+        self.add_bytes(STDIN_NAME, None, bytes);
+        Ok(())
+    }
+
+    /// Gives whether the file is ours to read.
+    fn read_file(&mut self, path: &Path, origin: Origin) -> Result<bool, LoadError> {
+        let unreadable = |source| LoadError::unreadable(path, source);
+        let bytes = File::open(path).and_then(read_limited).map_err(unreadable)?;
+        let is_foreign = |text: &str| named_schema(text).is_some_and(|(file, _)| file != JOB_SCHEMA_FILE);
+        if origin == Origin::Found && std::str::from_utf8(&bytes).is_ok_and(is_foreign) {
+            tracing::debug!(path = %path.display(), "skipped: it names another schema");
+            return Ok(false);
+        }
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        self.add_bytes(&path.display().to_string(), stem.as_deref(), bytes);
+        Ok(true)
+    }
+
+    fn add_bytes(&mut self, name: &str, stem: Option<&str>, bytes: Vec<u8>) {
+        let file = match SourceFile::of_bytes(name, bytes) {
+            Ok(file) => file,
+            Err((file, span, problem)) => return self.loaded.add_problem(file, span, problem.into()),
+        };
+        let fleet_line = named_schema(file.text()).filter(|(schema, _)| *schema == FLEET_SCHEMA_FILE);
+        match (fleet_line.map(|(_, span)| span), &mut self.fleets) {
+            (None, _) => self.loaded.add(&Arc::new(file), stem, self.variables),
+            (Some(span), None) => {
+                let name = name.to_owned();
+                self.loaded.add_problem(file, span, ProblemKind::FleetFile { name });
+            }
+            (Some(_), Some(fleets)) => {
+                let file = Arc::new(file);
+                self.loaded.sources.push(Arc::clone(&file));
+                fleets.push(file);
+            }
+        }
     }
 }

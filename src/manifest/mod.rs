@@ -28,7 +28,7 @@ mod tests;
 
 pub use checked::{Action, InvalidRunName, Manifest, RunName, SourceRef, Start, Target, devices_condition};
 pub use files::LoadError;
-pub use load::{Loaded, load, load_after, parse_text, parse_text_with};
+pub use load::{Loaded, load, load_after, load_beside_fleets, parse_text, parse_text_with};
 pub use order::OrderProblem;
 pub use rule::ProblemKind;
 pub use schema::{SCHEMA_ID, schema, schema_text};

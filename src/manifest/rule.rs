@@ -22,6 +22,16 @@ pub enum ProblemKind {
     #[diagnostic(transparent)]
     Text(#[from] TextProblem),
 
+    /// A fleet file where jobs belong.
+    #[error("this is a fleet file: it names the schema of one")]
+    #[diagnostic(
+        code(iotjob::manifest::fleet_file),
+        help("`iotjob device --fleet {name}` starts its devices; jobs have files of their own")
+    )]
+    FleetFile {
+        /// The file.
+        name: String,
+    },
     /// A file without any document.
     #[error("there is no job in this file")]
     #[diagnostic(code(iotjob::manifest::no_job), help("`iotjob init` writes one to start from"))]

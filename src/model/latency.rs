@@ -110,6 +110,15 @@ impl Latency {
             Distribution::LogNormal { .. } => Duration::ZERO,
         }
     }
+
+    /// The longest that is drawn, or of a log-normal distribution the 99th percentile.
+    #[must_use]
+    pub fn most(&self) -> Duration {
+        match self.0 {
+            Distribution::Fixed(time) | Distribution::Uniform { max: time, .. } => time,
+            Distribution::LogNormal { p99, .. } => p99,
+        }
+    }
 }
 
 impl Default for Latency {

@@ -180,6 +180,10 @@ pub const SOURCE_EXPANDED_BYTES_MAX: usize = 16 * SOURCE_BYTES_MAX;
 pub const SOURCE_BRACKETS_MAX: usize = 4 * SOURCE_DEPTH_MAX;
 /// Deepest directory below a PATH that is searched for manifests (ours).
 pub const MANIFEST_DIRECTORY_DEPTH_MAX: usize = 32;
+/// Devices of one fleet (REST.md 8.1: what a hub takes).
+pub const FLEET_DEVICES_MAX: u64 = 1_000_000;
+/// Groups of one fleet (ours: generators make devices differ within one).
+pub const FLEET_GROUPS_MAX: usize = 100;
 /// Problems shown for one file in text output (product.md 1).
 pub const PROBLEMS_SHOWN_MAX: usize = 50;
 

@@ -1,9 +1,28 @@
 //! JSON Schemas that are generated from the types of what people write.
 
+use std::ops::Range;
+
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
+
+use super::yaml::slice_span;
+
+/// The file of the schema of manifests, as an editor line names it.
+pub const JOB_SCHEMA_FILE: &str = "job.schema.json";
+/// The file of the schema of fleet files.
+pub const FLEET_SCHEMA_FILE: &str = "fleet.schema.json";
+
+/// The file of the schema that an editor line at the top of `text` names, without its folders, and where it stands.
+#[must_use]
+pub fn named_schema(text: &str) -> Option<(&str, Range<usize>)> {
+    let comments =
+        text.lines().take_while(|line| line.trim().is_empty() || line.starts_with(['#', '%']) || *line == "---");
+    let named = comments.filter_map(|line| line.trim_start_matches('#').trim().strip_prefix("yaml-language-server:"));
+    let schema = named.filter_map(|setting| setting.trim().strip_prefix("$schema=")).map(str::trim).last()?;
+    Some((schema.rsplit(['/', '\\']).next().unwrap_or(schema), slice_span(text, schema)?))
+}
 
 /// The schema of `T`, draft 2020-12, with its `id` in front.
 #[must_use]
@@ -48,5 +67,25 @@ fn as_written_by_people(schema: &mut Schema) {
     }
     if let Some(Value::Array(values)) = schema.get_mut("enum") {
         values.retain(|value| !value.is_null());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_editor_line_names_its_schema() {
+        for (text, want) in [
+            ("# yaml-language-server: $schema=../schema/job.schema.json\ntype: x\n", Some(JOB_SCHEMA_FILE)),
+            ("# yaml-language-server: $schema=https://example.com/fleet.schema.json\n", Some(FLEET_SCHEMA_FILE)),
+            ("\n# a comment\n#yaml-language-server: $schema=workflow.json\n", Some("workflow.json")),
+            ("type: x\n# yaml-language-server: $schema=other.json\n", None),
+            ("type: x\n", None),
+        ] {
+            assert_eq!(named_schema(text).map(|(file, _)| file), want, "{text}");
+        }
+        let text = "# yaml-language-server: $schema=a/b.json\n";
+        assert_eq!(named_schema(text).map(|(_, span)| &text[span]), Some("a/b.json"));
     }
 }

@@ -12,15 +12,22 @@ const LAYERS: &[&[&str]] = &[
     &["manifest"],
     &["plan", "client", "guardrails"],
     &["run", "device", "hub"],
-    &["survey"],
+    &["survey", "fleet"],
     &["report", "registration"],
     &["local"],
     &["cli"],
 ];
 
 /// Pairs that must not meet although their layers would allow it: they know each other on the wire only.
-const STRANGERS: &[(&str, &str)] =
-    &[("hub", "client"), ("device", "client"), ("hub", "manifest"), ("device", "manifest")];
+const STRANGERS: &[(&str, &str)] = &[
+    ("hub", "client"),
+    ("device", "client"),
+    ("hub", "manifest"),
+    ("device", "manifest"),
+    ("fleet", "manifest"),
+    ("fleet", "hub"),
+    ("fleet", "client"),
+];
 
 /// Words that only one place may name, and that place.
 const HOMES: &[(&str, &str)] = &[

@@ -5,6 +5,7 @@ use serde_json::{Number, Value};
 use super::Individual;
 use super::node::{Generator, Node, Steps};
 use crate::model::Draw;
+use crate::model::limits::FLEET_DEVICES_MAX;
 
 /// What a template is filled with.
 pub(super) struct Occasion<'o> {
@@ -67,7 +68,10 @@ impl Generator {
 
     fn largest(&self) -> Value {
         match self {
-            Self::Index { start } => if *start < 0 { i64::MIN } else { i64::MAX }.into(),
+            Self::Index { start } => {
+                let last = start.saturating_add_unsigned(FLEET_DEVICES_MAX - 1);
+                if start.to_string().len() > last.to_string().len() { *start } else { last }.into()
+            }
             Self::Choice(items) => {
                 let largest = items.iter().map(Node::largest).max_by_key(|value| value.to_string().len());
                 largest.unwrap_or(Value::Null)
