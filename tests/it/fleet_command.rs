@@ -243,9 +243,9 @@ fn a_fleet_file_with_problems_starts_nothing() {
 fn every_way_to_prove_oneself_and_every_transport_works() {
     let env = TestEnv::new();
     let text = "groups:
-  - { name: tokens, count: 1, transport: mqttWebSocket, modules: [{ name: cam }] }
-  - { name: signed, count: 2, authentication: x509SelfSigned, modules: [{ name: cam }] }
-  - { name: issued, count: 1, authentication: x509CertificateAuthority, transport: mqttWebSocket }
+  - { name: tokens, count: 1, transport: websocket, modules: [{ moduleId: cam }] }
+  - { name: signed, count: 2, authentication: selfSigned, modules: [{ moduleId: cam }] }
+  - { name: issued, count: 1, authentication: certificateAuthority, transport: websocket }
 ";
     env.write("mixed.yaml", text);
     let no_folder = env.run(["device", "--fleet", "mixed.yaml"]);

@@ -24,7 +24,7 @@ fn each_device_ends_in_the_class_that_the_file_gives_it() {
   - { name: refuses, count: 1, tags: { building: 43 }, methods: { lock: { status: 403 } } }
   - { name: hangs, count: 1, tags: { building: 43 }, methods: { '*': { hangs: 100% } } }
   - { name: away, count: 1, tags: { building: 43 }, connectivity: { offline: 100% } }
-  - { name: elsewhere, count: 2, tags: { building: 44 }, authentication: x509CertificateAuthority }
+  - { name: elsewhere, count: 2, tags: { building: 44 }, authentication: certificateAuthority }
 ",
     );
     let apply = env.run(["apply", "lock.yaml", "--local", "--fleet", "fleet.yaml", "--output", "json"]);

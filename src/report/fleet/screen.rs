@@ -14,45 +14,35 @@ const HEADER: [&str; 7] = ["GROUP", "DEVICES", "ONLINE", "OFFLINE", "CALLS", "AN
 
 /// A live screen. Lines of the printer go above it.
 pub struct FleetScreen {
-    screen: MultiProgress,
+    /// All of it is one bar with a long message, so that it is drawn in one go.
     bar: ProgressBar,
-    rows: Vec<ProgressBar>,
     rates: Rates,
 }
 
 impl FleetScreen {
     /// Draws on `screen`.
     #[must_use]
-    pub fn new(screen: MultiProgress, paint: Paint) -> Self {
+    pub fn new(screen: &MultiProgress, paint: Paint) -> Self {
         let template = match paint {
-            Paint::Colours => "{bar:24.green/dim} {wide_msg}",
-            Paint::Plain => "{bar:24} {wide_msg}",
+            Paint::Colours => "{bar:24.green/dim} {msg}",
+            Paint::Plain => "{bar:24} {msg}",
         };
         let style = ProgressStyle::with_template(template).expect("the template is right").progress_chars("█▉▊▋▌▍▎▏░");
         let bar = screen.add(ProgressBar::new(0).with_style(style));
-        Self { screen, bar, rows: Vec::new(), rates: Rates::default() }
+        Self { bar, rates: Rates::default() }
     }
 
     /// Shows the fleet as it is now.
     pub fn draw(&mut self, picture: &FleetPicture) {
         self.rates.take_in(picture);
         let total = picture.total();
-        let rows = rows(picture, &self.rates);
-        while self.rows.len() < rows.len() {
-            let style = ProgressStyle::with_template("{wide_msg}").expect("the template is right");
-            self.rows.push(self.screen.add(ProgressBar::new(0).with_style(style)));
-        }
         self.bar.set_length(total.devices);
         self.bar.set_position(total.figures.online);
-        self.bar.set_message(headline(&total, picture));
-        for (row, text) in self.rows.iter().zip(rows) {
-            row.set_message(text);
-        }
+        self.bar.set_message(format!("{}\n{}", headline(&total, picture), rows(picture, &self.rates).join("\n")));
     }
 
     /// Takes the screen away: what the fleet came to is said in its place.
     pub fn clear(&self) {
-        self.rows.iter().for_each(ProgressBar::finish_and_clear);
         self.bar.finish_and_clear();
     }
 }
@@ -140,9 +130,10 @@ mod tests {
     #[test]
     fn the_bar_follows_the_devices_that_are_online() {
         let target = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        let mut screen = FleetScreen::new(target, Paint::Plain);
+        let mut screen = FleetScreen::new(&target, Paint::Plain);
         screen.draw(&picture());
-        assert_eq!((screen.bar.position(), screen.bar.length(), screen.rows.len()), (959, Some(1_000), 4));
+        assert_eq!((screen.bar.position(), screen.bar.length()), (959, Some(1_000)));
+        assert!(screen.bar.message().starts_with("959 of 1000 online"), "{}", screen.bar.message());
         screen.clear();
         assert!(screen.bar.is_finished());
     }

@@ -92,7 +92,7 @@ fn calls(figures: &FleetFigures) -> String {
     }
     let open = figures.calls.saturating_sub(figures.answers + figures.hangs);
     if open > 0 {
-        parts.push(format!("{open} not answered in time for the end or the connection"));
+        parts.push(format!("{open} left without an answer"));
     }
     parts.join(", ")
 }

@@ -58,7 +58,7 @@ pub(super) struct CrowdArgs {
     /// Seed of every decision, instead of the file's: the same seed gives the same fleet again [default: the file's, or 0]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<Seed>,
-    /// Folder of the CA that issues certificates to groups with x509CertificateAuthority; made when it is missing. The hub
+    /// Folder of the CA that issues certificates to groups with certificateAuthority; made when it is missing. The hub
     /// must trust its fleet-ca.pem
     #[arg(long, value_name = "DIR", requires = "fleet", conflicts_with = "prune")]
     fleet_ca: Option<PathBuf>,

@@ -161,7 +161,7 @@ fn text_line(event: &DeviceEvent) -> Option<String> {
     }
 }
 
-/// Every event as one JSON object; `v` grows when the meaning of a member changes.
+/// Every event as one JSON object, as docs/device-events.md says; `v` grows when the meaning of a member changes.
 fn json_line(event: &DeviceEvent, clock: &Clock) -> String {
     let (name, members) = match &event.kind {
         DeviceEventKind::Connected => ("connected", json!({})),
@@ -189,9 +189,12 @@ fn json_line(event: &DeviceEvent, clock: &Clock) -> String {
             ("reportRefused", json!({ "status": status, "message": body }))
         }
         DeviceEventKind::Disconnected { reason, retry_after } => {
-            ("disconnected", json!({ "reason": reason.to_string(), "retryAfterSeconds": retry_after.as_secs_f64() }))
+            let (kind, seconds) = (reason.kind().word(), retry_after.as_secs_f64());
+            ("disconnected", json!({ "reason": reason.to_string(), "kind": kind, "retryAfterSeconds": seconds }))
         }
-        DeviceEventKind::GaveUp { reason } => ("gaveUp", json!({ "reason": reason.to_string() })),
+        DeviceEventKind::GaveUp { reason } => {
+            ("gaveUp", json!({ "reason": reason.to_string(), "kind": reason.kind().word() }))
+        }
     };
     let mut line = json!({ "v": 1, "event": name, "time": clock.now().to_string(), "deviceId": event.id.device });
     if let (Some(module), Value::Object(line)) = (&event.id.module, &mut line) {
@@ -209,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::cli::global_args::{ColorChoice, GlobalArgs};
+    use crate::model::JsonObject;
 
     fn event(kind: DeviceEventKind) -> DeviceEvent {
         DeviceEvent { id: Arc::new(TwinId::device("door".parse().unwrap())), kind }
@@ -230,12 +234,53 @@ mod tests {
     #[test]
     fn data_waits_to_be_written_together() {
         let printer = Printer::from_args(&GlobalArgs { verbose: 0, quiet: true, color: ColorChoice::Never });
-        let mut lines = Lines::new(printer, OutputFormat::Text, 100, Clock::system());
+        let mut lines = Lines::new(printer, OutputFormat::Json, NAMED_MAX + 1, Clock::system());
         for _ in 0..2 {
             lines.tell(&event(DeviceEventKind::MethodCalled { name: "m".to_owned(), payload: json!(1) }));
         }
-        lines.tell(&event(DeviceEventKind::Connected));
-        assert_eq!(lines.data, "door method m 1\ndoor method m 1");
+        let waiting: Vec<Value> = lines.data.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(waiting.len() == 2 && waiting.iter().all(|line| line["payload"] == 1), "{waiting:?}");
+    }
+
+    #[test]
+    fn a_crowd_is_no_story() {
+        let printer = Printer::from_args(&GlobalArgs { verbose: 0, quiet: true, color: ColorChoice::Never });
+        let mut lines = Lines::new(printer, OutputFormat::Text, NAMED_MAX + 1, Clock::system());
+        lines.tell(&event(DeviceEventKind::MethodCalled { name: "m".to_owned(), payload: json!(1) }));
+        assert_eq!(lines.data, "");
+    }
+
+    #[test]
+    fn every_event_and_member_is_documented() {
+        let documented =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/device-events.md")).unwrap();
+        let name = || "m".to_owned();
+        let reason = || LossReason::Closed;
+        let clock = Clock::driven(jiff::Timestamp::UNIX_EPOCH, || Duration::ZERO);
+        for kind in [
+            DeviceEventKind::Connected,
+            DeviceEventKind::Ready { desired_version: 1 },
+            DeviceEventKind::MethodCalled { name: name(), payload: json!(null) },
+            DeviceEventKind::MethodAnswered { name: name(), status: 200 },
+            DeviceEventKind::MethodHung { name: name() },
+            patch(),
+            DeviceEventKind::Reported { version: None },
+            DeviceEventKind::ReportRefused { status: 400, body: name() },
+            DeviceEventKind::TelemetrySent { count: 1 },
+            DeviceEventKind::Disconnected { reason: reason(), retry_after: Duration::ZERO },
+            DeviceEventKind::GaveUp { reason: reason() },
+            DeviceEventKind::WentSilent,
+            DeviceEventKind::TakingOver,
+            DeviceEventKind::StaysOffline,
+        ] {
+            let line: JsonObject = serde_json::from_str(&json_line(&event(kind), &clock)).unwrap();
+            let name = line["event"].as_str().unwrap();
+            let row = documented.lines().find(|row| row.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{name} is not documented"));
+            for member in line.keys().filter(|key| !["v", "event", "time", "deviceId"].contains(&key.as_str())) {
+                assert!(row.contains(&format!("`{member}`")), "{name} has an undocumented `{member}`");
+            }
+        }
     }
 
     #[test]

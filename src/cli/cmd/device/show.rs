@@ -40,7 +40,7 @@ impl Show {
         lines.introduce(devices);
         let paint = if printer.colours_stderr() { Paint::Colours } else { Paint::Plain };
         let crowd = (devices.len() > NAMED_MAX).then(|| match printer.is_interactive() {
-            true => CrowdView::Screen(FleetScreen::new(printer.bars(), paint)),
+            true => CrowdView::Screen(FleetScreen::new(&printer.bars(), paint)),
             false => CrowdView::Heartbeat { rates: Rates::default(), next: Duration::from_secs(FLEET_HEARTBEAT_S) },
         });
         Self { lines, crowd, watch, printer: printer.clone(), at_the_stop: None }
