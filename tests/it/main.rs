@@ -8,6 +8,7 @@ mod completions;
 mod conformance;
 mod entra;
 mod fleet_command;
+mod fleet_faults;
 mod fleet_local;
 mod fuzz_smoke;
 mod guardrails;

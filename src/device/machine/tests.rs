@@ -14,6 +14,7 @@ use DeviceEventKind as Event;
 
 mod doings;
 mod faults;
+mod herd;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 

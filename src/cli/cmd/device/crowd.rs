@@ -42,7 +42,13 @@ pub(super) struct CrowdArgs {
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU32>,
     /// Ids of --count: {n:05} stands for the device's number from 1, in five digits
-    #[arg(long, value_name = "TEMPLATE", default_value = "device-{n:05}", requires = "count")]
+    #[arg(
+        long,
+        value_name = "TEMPLATE",
+        default_value = "device-{n:05}",
+        requires = "count",
+        conflicts_with = "fleet"
+    )]
     id_template: IdTemplate,
     /// Delete what this fleet made, and end: every device that carries its mark in statusReason, the file's name or the
     /// template of the ids, also when file and count have it no more. Nothing else is ever deleted or changed
