@@ -121,7 +121,7 @@ impl Exit {
             Self::Stopped => "stopped on purpose: `apply` or `watch` found the run cancelled",
             Self::StillRunning => "gave up waiting; the job still runs on the hub, `iotjob watch` re-attaches",
             Self::Refused => {
-                "refused: a guardrail forbids it, the fleet has moved since the plan was saved, or the hub will not cancel what runs or has ended"
+                "refused: a guardrail forbids it, the fleet has moved since the plan was saved, the hub will not cancel what runs or has ended, or `device --prune` left devices that were changed meanwhile"
             }
             Self::Changes => {
                 "`plan --detailed-exitcode`: applying would create a run, or twins no longer hold the patch of a run that has ended; `plan --drift`: twins do not hold a patch"

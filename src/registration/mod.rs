@@ -39,3 +39,6 @@ fn name(failure: &BulkFailure) -> String {
 fn reason(failure: &BulkFailure) -> &str {
     if failure.message.is_empty() { &failure.code_text } else { &failure.message }
 }
+
+#[cfg(test)]
+mod tests;

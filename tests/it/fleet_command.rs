@@ -184,7 +184,7 @@ fn a_fleet_ends_after_so_many_calls_and_says_what_it_came_to() {
     assert_eq!((groups[0]["calls"].clone(), groups[1]["name"].clone()), (json!(3), json!("stubborn")));
     let answers = events.iter().filter(|event| event["event"] == "methodAnswered").count();
     assert_eq!(answers, 4);
-    assert!(stderr.contains("lockDoor answered 3 with 200 and 1 with 500"), "{stderr}");
+    assert!(stderr.contains("lockDoor: 3 with 200, 1 with 500"), "{stderr}");
 }
 
 #[test]

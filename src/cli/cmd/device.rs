@@ -103,12 +103,21 @@ pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
     };
     let begun = tokio::select! {
         begun = prepared => begun?,
-        () = signals.recv() => return Ok(if args.crowd.prune { Exit::Interrupted } else { Exit::Success }),
+        () = signals.recv() => return Ok(interrupted(args.crowd.prune, printer)),
     };
     match begun {
         Begun::Done(exit) => Ok(exit),
         Begun::Ready(prepared) => run_devices(prepared, &args, signals, printer).await,
     }
+}
+
+/// What it means to be interrupted before devices run.
+fn interrupted(while_pruning: bool, printer: &Printer) -> Exit {
+    if !while_pruning {
+        return Exit::Success;
+    }
+    printer.say("interrupted; what was deleted until now is gone, the rest is left");
+    Exit::Interrupted
 }
 
 /// How far the command came before devices run.
@@ -177,17 +186,17 @@ async fn watch_devices(
     show: &mut Show,
     stop_after: Option<NonZeroU64>,
 ) -> Why {
-    let (mut last_words, mut answered, mut news) = (None, 0, Vec::new());
+    let (mut last_words, mut answered, mut news, mut gone) = (None, 0, Vec::new(), false);
     let mut ticks = tokio::time::interval(Duration::from_millis(FLEET_SCREEN_MS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tokio::select! {
-            count = events.recv_many(&mut news, DEVICE_EVENTS_PRINTED_MAX) => if count == 0 {
+            count = events.recv_many(&mut news, DEVICE_EVENTS_PRINTED_MAX), if !gone => if count == 0 {
                 if last_words.is_some() || !show.stays_offline() {
                     return Why::AllGaveUp(last_words);
                 }
                 // Nobody comes, because the fleet wants it so: whoever started it says for how long.
-                std::future::pending::<()>().await;
+                gone = true;
             },
             _ = ticks.tick() => show.tick(),
         }

@@ -44,13 +44,14 @@ pub fn summary_lines(picture: &FleetPicture) -> Vec<String> {
         lines.push(format!("  {}: {}", counted(total.lost(), "connection lost"), reasons.join(", ")));
     }
     if figures.calls > 0 {
-        lines.push(format!("  {}: {}", counted(figures.calls, "method call"), calls(figures)));
+        lines.push(format!("  {}", counted(figures.calls, "method call")));
+        lines.extend(calls(figures).into_iter().map(|line| format!("    {line}")));
     }
     let others = [
-        (figures.desired, "desired properties seen"),
+        (figures.desired, "desired patches"),
         (figures.reports, "reports"),
         (figures.reports_refused, "reports refused"),
-        (figures.telemetry, "telemetry messages"),
+        (figures.telemetry, "messages sent"),
         (figures.silences, "silences"),
         (figures.takeovers, "take-overs"),
     ];
@@ -67,34 +68,33 @@ fn fates(total: &GroupPicture) -> Vec<String> {
     let figures = &total.figures;
     let not_started = total.devices.saturating_sub(total.started());
     let mut fates = vec![format!("at most {} online", figures.online_most)];
-    let others = [
-        (not_started, "not started yet"),
-        (figures.stay_offline, "never online, as the fleet wants it"),
-        (figures.gave_up, "gave up"),
-    ];
+    let others =
+        [(not_started, "not started yet"), (figures.stay_offline, "kept offline"), (figures.gave_up, "gave up")];
     fates.extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
     fates
 }
 
-/// What became of the calls: by method and status, those without an answer last.
-fn calls(figures: &FleetFigures) -> String {
+/// What became of the calls: a line for each method, those without an answer last.
+fn calls(figures: &FleetFigures) -> Vec<String> {
     let one = |(method, statuses): (&String, &BTreeMap<i64, u64>)| {
         let statuses: Vec<String> = statuses.iter().map(|(status, count)| format!("{count} with {status}")).collect();
-        format!("{} answered {}", clean(method), statuses.join(" and "))
+        format!("{}: {}", clean(method), statuses.join(", "))
     };
-    let mut parts: Vec<String> = figures.answered.iter().take(METHODS_NAMED_MAX).map(one).collect();
+    let mut lines: Vec<String> = figures.answered.iter().take(METHODS_NAMED_MAX).map(one).collect();
     let rest = figures.answered.len().saturating_sub(METHODS_NAMED_MAX);
     if rest > 0 {
-        parts.push(counted(rest as u64, "more method"));
-    }
-    if figures.hangs > 0 {
-        parts.push(format!("{} hung", figures.hangs));
+        lines.push(counted(rest as u64, "more method"));
     }
     let open = figures.calls.saturating_sub(figures.answers + figures.hangs);
-    if open > 0 {
-        parts.push(format!("{open} left without an answer"));
+    let without: Vec<String> = [(figures.hangs, "hung"), (open, "left without an answer")]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !without.is_empty() {
+        lines.push(without.join(", "));
     }
-    parts.join(", ")
+    lines
 }
 
 fn counted(count: u64, what: &str) -> String {
@@ -178,10 +178,13 @@ mod tests {
     #[test]
     fn everything_that_happened_is_said() {
         insta::assert_snapshot!(summary_lines(&picture()).join("\n"), @r#"
-        1000 devices for 10 min 3 s: at most 960 online, 10 never online, as the fleet wants it, 1 gave up
+        1000 devices for 10 min 3 s: at most 960 online, 10 kept offline, 1 gave up
           5 connections lost: 3 closed by the hub, 2 flapping
-          1204 method calls: lockDoor answered 1171 with 200 and 20 with 500, reboot answered 4 with 501, 14 hung
-          34 desired properties seen, 830 reports, 2 reports refused, 48000 telemetry messages
+          1204 method calls
+            lockDoor: 1171 with 200, 20 with 500
+            reboot: 4 with 501
+            14 hung
+          34 desired patches, 830 reports, 2 reports refused, 48000 messages sent
         "#);
         assert_eq!(
             heartbeat(&picture(), &Rates::default()),

@@ -66,7 +66,7 @@ pub(super) struct CrowdArgs {
     pub(super) seed: Option<Seed>,
     /// Folder of the CA that issues certificates to groups with certificateAuthority; made when it is missing. The hub
     /// must trust its fleet-ca.pem
-    #[arg(long, value_name = "DIR", requires = "fleet", conflicts_with = "prune")]
+    #[arg(long, value_name = "DIR", requires = "fleet", conflicts_with_all = ["count", "prune"])]
     fleet_ca: Option<PathBuf>,
     /// Port of MQTT over TLS for a fleet; a device's connection string names its own after the host
     #[arg(long, value_name = "PORT", default_value_t = MQTT_PORT)]
@@ -247,9 +247,9 @@ fn unequipped(error: &CrewError) -> Failure {
 async fn enrol(crew: &Crew<'_>, mark: &Mark, hub: &HubArgs, printer: &Printer) -> Result<(), Failure> {
     let mut told = 0;
     let on_batch = |seen: usize| {
-        if seen / REGISTERED_TOLD > told && seen < crew.len() {
+        if seen / REGISTERED_TOLD > told {
             told = seen / REGISTERED_TOLD;
-            printer.say(&format!("{seen} of {} devices are registered", crew.len()));
+            printer.say(&format!("{seen} devices are registered so far"));
         }
     };
     match register(&hub.client(printer)?, mark, crew.identities(), on_batch).await {
