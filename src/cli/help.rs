@@ -12,7 +12,7 @@ type Variable = (&'static str, &'static str);
 const HUB: Variable = (CONNECTION_STRING_VARIABLE, "the hub's service connection string, or @FILE");
 const CA: Variable = (CA_FILE_VARIABLE, "a file of PEM certificates to trust besides the machine's own");
 const DEVICE: Variable = ("IOTHUB_DEVICE_CONNECTION_STRING", "the device's connection string, or @FILE");
-const INDEX: Variable = ("JOB_COMPLETION_INDEX", "the index, from 0, of an indexed job of Kubernetes, for --shard /N");
+const INDEX: Variable = ("JOB_COMPLETION_INDEX", "the index of an indexed job of Kubernetes, for --shard /N");
 const LOG: Variable = ("IOTJOB_LOG", "what to log, such as iotjob::hub=debug; it wins over -v and -q");
 
 /// What commands that only ask the hub end with.
@@ -255,17 +255,14 @@ pub fn device() -> String {
             "iotjob device --method 'lockDoor=200:{\"locked\":true}@1s..3s' --method reboot=503",
         ),
         (
-            "A thousand devices of the hub of IOTHUB_CONNECTION_STRING, and away with them",
-            "iotjob device --count 1000 --id-template 'door-{n:04}'; iotjob device --count 1000 --id-template 'door-{n:04}' --prune",
+            "A thousand devices of the hub of IOTHUB_CONNECTION_STRING",
+            "iotjob device --count 1000 --id-template 'door-{n:04}' --ramp 200/s",
         ),
         (
             "The fleet of a file for ten minutes, with figures for Prometheus",
             "iotjob device --fleet doors.yaml --duration 10m --metrics 127.0.0.1:9464",
         ),
-        (
-            "One of ten machines, as an indexed job of Kubernetes",
-            "iotjob device --fleet doors.yaml --shard /10 --ramp 200/s",
-        ),
+        ("One of ten machines, as an indexed job of Kubernetes", "iotjob device --fleet doors.yaml --shard /10"),
         ("Everything that the fleet made, also what its file has no more", "iotjob device --fleet doors.yaml --prune"),
     ];
     let text = below(

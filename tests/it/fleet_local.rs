@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::env::TestEnv;
 
 const LOCK: &str = "type: scheduleDeviceMethod\nquery: tags.building = 43\n\
-                    method: { name: lock, responseTimeout: 5s }\ntimeout: 60s\n";
+                    method: { name: lock, responseTimeout: 5s }\ntimeout: 10s\n";
 
 fn events(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()

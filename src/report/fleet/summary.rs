@@ -48,15 +48,15 @@ pub fn summary_lines(picture: &FleetPicture) -> Vec<String> {
         lines.extend(calls(figures).into_iter().map(|line| format!("    {line}")));
     }
     let others = [
-        (figures.desired, "desired patches"),
-        (figures.reports, "reports"),
-        (figures.reports_refused, "reports refused"),
-        (figures.telemetry, "messages sent"),
-        (figures.silences, "silences"),
-        (figures.takeovers, "take-overs"),
+        (figures.desired, "desired patch"),
+        (figures.reports, "report"),
+        (figures.reports_refused, "report refused"),
+        (figures.telemetry, "message sent"),
+        (figures.silences, "silence"),
+        (figures.takeovers, "take-over"),
     ];
     let others: Vec<String> =
-        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect();
     if !others.is_empty() {
         lines.push(format!("  {}", others.join(", ")));
     }
@@ -97,12 +97,16 @@ fn calls(figures: &FleetFigures) -> Vec<String> {
     lines
 }
 
+/// `1 report`, `2 reports`; what is counted stands first.
 fn counted(count: u64, what: &str) -> String {
-    let plural = match what {
-        "connection lost" => "connections lost".to_owned(),
-        _ => format!("{what}s"),
+    let (noun, rest) =
+        what.split_once(' ').filter(|(noun, _)| !["method", "desired", "more"].contains(noun)).unwrap_or((what, ""));
+    let ending = match count {
+        1 => "",
+        _ if noun.ends_with("ch") => "es",
+        _ => "s",
     };
-    if count == 1 { format!("1 {what}") } else { format!("{count} {plural}") }
+    format!("{count} {noun}{ending} {rest}").trim_end().to_owned()
 }
 
 /// A reason in a few words.

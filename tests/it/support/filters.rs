@@ -9,7 +9,7 @@ pub(crate) const VOLATILE: &[(&str, &str)] = &[
     (r"localhost:\d+", "localhost:[port]"),
     (r"\bport \d+", "port [port]"),
     (r"SharedAccessKey=[A-Za-z0-9+/=]+", "SharedAccessKey=[key]"),
-    (r"devices? for (\d+ min )?\d+ s:", "devices for [time]:"),
+    (r"(devices?) for (\d+ min )?\d+ s:", "$1 for [time]:"),
     // Whether a fleet runs long enough to say how it stands is chance.
     (r"(?m)^(\d+ min )?\d+ s: \d+ of \d+ online.*\n", ""),
     // A hub's log is not its banner.
