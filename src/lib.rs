@@ -26,8 +26,8 @@
 //! - Nothing is acknowledged before it is durable (telemetry and connectionState are exempt).
 //! - The hub's engine is a pure function of state, command and time; it never awaits.
 //! - Every queue, loop, body, depth and wait has a bound from [`model::limits`].
-//! - One clock ([`model::Clock`]), one source of chance ([`model::Rng`]), one TLS provider ([`tls`]), one YAML
-//!   reader ([`source`]), one place that prints ([`cli`]).
+//! - One clock ([`model::Clock`]), one source of chance ([`model::Rng`]; what a fleet decides comes from its
+//!   [`model::Seed`]), one TLS provider ([`tls`]), one YAML reader ([`source`]), one place that prints ([`cli`]).
 //! - Secrets are [`model::SymmetricKey`] or redacted wrappers; no `Debug` shows them.
 #![forbid(unsafe_code)]
 

@@ -47,7 +47,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("IOTJOB_COMMIT
 /// What iotjob can be told to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check manifests offline: the schema, the service's limits, the query's grammar
+    /// Check manifests and fleet files offline: schema, limits of the service, queries
     #[command(after_help = help::validate())]
     Validate(ValidateArgs),
     /// Show what apply would do, to which devices and for how long; creates nothing
@@ -77,7 +77,7 @@ pub enum Command {
     /// Query twins, modules and device jobs
     #[command(after_help = help::query())]
     Query(QueryArgs),
-    /// Print the JSON Schema of manifests or events
+    /// Print the JSON Schema of manifests, fleet files or events
     #[command(after_help = help::schema())]
     Schema(SchemaArgs),
     /// Write a commented manifest to start from

@@ -34,6 +34,10 @@ pub fn validate() -> String {
     let examples = [
         ("Everything under a folder, as a pipeline should", "iotjob validate jobs/ --deny-warnings"),
         ("What another program wrote", "generate-job | iotjob validate -"),
+        (
+            "A fleet file, which its first line tells from a manifest",
+            "iotjob validate docs/examples/fleet/building-43.yaml",
+        ),
         ("The places of all problems, for a program", "iotjob validate jobs/ --output json | jq .line"),
         (
             "For code scanning, which shows problems in the pull request",

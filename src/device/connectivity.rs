@@ -75,7 +75,7 @@ impl Connectivity {
 }
 
 /// The faults of one device.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Faults {
     pub(super) flapping: Option<Flapping>,
     pub(super) slow: Option<Slow>,
@@ -84,8 +84,8 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn is_none(&self) -> bool {
-        *self == Self::default()
+    pub(super) fn is_none(self) -> bool {
+        self == Self::default()
     }
 }
 

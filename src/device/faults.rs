@@ -38,7 +38,7 @@ impl Trouble {
     pub(super) fn of(connectivity: &Connectivity, seed: IdentitySeed) -> Option<Box<Self>> {
         let faults = connectivity.faults_of(seed);
         let trouble = || Self { faults, seed, connections: 0, next: None, late: VecDeque::new(), packets: 0 };
-        (!connectivity.faults_of(seed).is_none()).then(|| Box::new(trouble()))
+        (!faults.is_none()).then(|| Box::new(trouble()))
     }
 
     /// Decides what will strike a connection that was just accepted.

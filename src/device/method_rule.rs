@@ -322,6 +322,13 @@ mod tests {
         assert_eq!(rule.latency, "1s..3s".parse().unwrap());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(rule in "[a-z=:@.0-9{}\"~ms-]{0,40}") {
+            let _ = MethodRule::parse(&rule, |_| Err(io::ErrorKind::NotFound.into()));
+        }
+    }
+
     /// What a rule makes of one call.
     fn answer(rule: &MethodRule, payload: &Value, count: u64) -> Answer {
         let id = TwinId::device("d".parse().unwrap());

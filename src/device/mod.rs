@@ -3,6 +3,10 @@
 //! One device is a synchronous state machine ([`Machine`]): packets, wake-ups and losses in, packets and events out. A small
 //! task connects it to a TLS link; a [`Fleet`] starts, counts and stops the tasks. An idle device costs its TLS state and
 //! one timer. It speaks to IoT Hub and the local hub alike and knows neither.
+//!
+//! What a device does is its [`Behaviour`], which a fleet shares: answers, reports, messages, and the faults of its
+//! connection. Whatever is left to chance there is decided by the fleet's [`Seed`](crate::model::Seed), the device's id, the
+//! purpose and a count, so that the same fleet can be had again.
 
 mod backoff;
 mod behaviour;

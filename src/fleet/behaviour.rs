@@ -17,9 +17,8 @@ use crate::device::{
 use crate::model::limits::{LATENCY_S_MAX, RESPONSE_TIMEOUT_S};
 use crate::model::{InvalidLatency, JsonObject, Latency, MethodName, Share};
 use crate::mqtt::PropertyBag;
-use crate::source::shape::shape;
 use crate::source::suggest::nearest;
-use crate::source::{At, Pointer, Step, TextProblem, duration};
+use crate::source::{At, Pointer, Step, TextProblem, duration, shape};
 
 /// Stands for every method that is not named.
 const OTHER_METHODS: &str = "*";
@@ -271,10 +270,7 @@ impl Check<'_> {
                 let kind = TextProblem::DurationWithoutUnit { key, written: number.to_string() };
                 return self.refuse(At::Value(at.to_vec()), kind);
             }
-            other => {
-                let kind = ProblemKind::Latency { text: shape(other).to_owned() };
-                return self.refuse(At::Value(at.to_vec()), kind);
-            }
+            other => return self.refuse(At::Value(at.to_vec()), no_latency(at, other)),
         };
         read.or_else(|error| {
             let kind = match error {
@@ -298,9 +294,7 @@ impl Check<'_> {
                 let kind = TextProblem::DurationWithoutUnit { key: key.to_owned(), written: number.to_string() };
                 self.refuse(At::Value(below(at, key)), kind)
             }
-            Some(other) => {
-                self.refuse(At::Value(below(at, key)), ProblemKind::Latency { text: shape(other).to_owned() })
-            }
+            Some(other) => self.refuse(At::Value(below(at, key)), no_latency(&below(at, key), other)),
             None => {
                 let help = Some("write for instance `{ median: 300ms, p99: 4s }`".to_owned());
                 self.findings.push(LOG_NORMAL.missing_key(at.to_vec(), key.to_owned(), help));
@@ -335,6 +329,11 @@ fn sum_of_shares(faults: &Connectivity) -> u64 {
         faults.takeover.map(|fault| fault.share),
     ];
     shares.into_iter().flatten().map(|share| u64::from(share.ppm())).sum()
+}
+
+fn no_latency(at: &Pointer, value: &Value) -> TextProblem {
+    let expected = "a duration, a span or a map with `median` and `p99`";
+    TextProblem::WrongType { member: shape::said(at), expected, found: shape::shape(value), help: None }
 }
 
 /// A time as one writes it.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::check::check;
 use super::{Finding, FleetSpec, Problem, ProblemKind, explain, schema, v1};
 use crate::model::JsonObject;
-use crate::source::{At, Place, Places, Pointer, Severity, SourceFile, Step, TextProblem, read_limited, yaml};
+use crate::source::{At, NoText, Place, Places, Pointer, Severity, SourceFile, Step, TextProblem, read_limited, yaml};
 
 /// What a fleet file held.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ pub fn load(path: &Path) -> io::Result<Loaded> {
     let bytes = File::open(path).and_then(read_limited)?;
     Ok(match SourceFile::of_bytes(path.display().to_string(), bytes) {
         Ok(file) => parse(Arc::new(file)),
-        Err((file, span, problem)) => {
+        Err(no_text) => {
+            let NoText { file, span, problem } = *no_text;
             let source = Arc::new(file);
             let place = Place { file: Arc::clone(&source), span };
             Loaded { spec: None, problems: vec![Problem::new(place, problem.into())], source }

@@ -120,6 +120,13 @@ fn explain(violation: &ValidationError<'_>, pointer: &Pointer) -> Option<Vec<Fin
         }
         ValidationErrorKind::Type { kind } => one(match (value.as_ref(), unit_of(pointer)) {
             (Value::Number(number), Some(unit)) => unit.missing(key_of(pointer), number),
+            (Value::String(text), _) if key_of(pointer) == "desired" => TextProblem::WrongType {
+                member: shape::said(pointer),
+                expected: "a map",
+                found: shape::shape(value),
+                help: Some(format!("write `desired: {{ apply: {text} }}`")),
+            }
+            .into(),
             _ => shape::wrong_type(pointer, kind, value).into(),
         }),
         ValidationErrorKind::AdditionalProperties { unexpected } => {

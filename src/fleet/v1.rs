@@ -14,7 +14,7 @@ use crate::model::JsonObject;
 
 /// A fleet of simulated devices: who they are, what they answer, report and send, and how well they are connected.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "iotjob fleet file")]
 pub(super) struct Fleet {
     /// Name of the fleet: the devices that it registers are marked with it. Lower-case letters, digits and dashes, a
@@ -34,7 +34,7 @@ pub(super) struct Fleet {
 
 /// Devices that are alike.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(extend("oneOf" = [{"required": ["count"]}, {"required": ["share"]}]))]
 pub(super) struct Group {
     /// Name of the group, in figures and messages: lower-case letters, digits and dashes, a letter first, at most 40
@@ -79,7 +79,7 @@ pub(super) struct Group {
 
 /// A module that each device of the group has.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Module {
     /// The module's id.
     #[schemars(required, length(min = 1, max = 128), example = &"thermostat")]
@@ -96,14 +96,14 @@ pub(super) struct Module {
 
 /// How one method is answered.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Method {
     /// The status: any integer but 0.
     #[schemars(extend("default" = 200), example = 501)]
     pub status: Option<i64>,
     /// The payload: any JSON value, in which `${request}`, `${request.NAME}`, `${count}`, `${device.id}` and
     /// `${device.number}` are replaced and generators drawn. Default: what was called, and with what.
-    #[serde(deserialize_with = "written")]
+    #[serde(default, deserialize_with = "written")]
     #[schemars(with = "Option<Value>", example = serde_json::json!({"locked": true, "asked": "${request.lockTime}"}))]
     pub payload: Option<Value>,
     /// How long the answer takes: a duration, a span, or a median with its 99th percentile. At most 300s.
@@ -118,7 +118,7 @@ pub(super) struct Method {
 
 /// Calls of a method that fail.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Failures {
     /// Share of the calls that fail.
     #[schemars(required, regex(pattern = SHARE_PATTERN), example = &"2%")]
@@ -127,14 +127,14 @@ pub(super) struct Failures {
     #[schemars(extend("default" = 500))]
     pub status: Option<i64>,
     /// Their payload, as for calls that succeed. Default: what was called, and with what.
-    #[serde(deserialize_with = "written")]
+    #[serde(default, deserialize_with = "written")]
     #[schemars(with = "Option<Value>", example = serde_json::json!({"error": "jammed"}))]
     pub payload: Option<Value>,
 }
 
 /// What devices make of new desired properties.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Desired {
     /// What they report of them: all, nothing but that they were rejected, nothing at all, or each key with a
     /// probability.
@@ -162,7 +162,8 @@ enum Apply {
 
 /// Messages that a device sends.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(extend("required" = ["every", "body"]))]
 pub(super) struct Telemetry {
     /// The time between two messages.
     #[schemars(required, regex(pattern = SPAN_PATTERN), example = &"10s")]
@@ -172,8 +173,8 @@ pub(super) struct Telemetry {
     pub jitter: Option<String>,
     /// The message: any JSON value; generators are drawn anew for each, and `${count}`, `${device.id}` and
     /// `${device.number}` are replaced.
-    #[serde(deserialize_with = "written")]
-    #[schemars(required, with = "Option<Value>", example = serde_json::json!({"temperature": {"$range": [15.0, 25.0]}}))]
+    #[serde(default, deserialize_with = "written")]
+    #[schemars(with = "Option<Value>", example = serde_json::json!({"temperature": {"$range": [15.0, 25.0]}}))]
     pub body: Option<Value>,
     /// Properties of each message, for routing.
     #[schemars(example = serde_json::json!({"level": "info"}))]
@@ -183,7 +184,7 @@ pub(super) struct Telemetry {
 /// What is wrong with the devices' connections. Each fault strikes its share of the devices by itself: a device may
 /// have several.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Connectivity {
     /// Share of the devices that never connect.
     #[schemars(regex(pattern = SHARE_PATTERN), extend("default" = "0%"), example = &"5%")]
@@ -200,7 +201,7 @@ pub(super) struct Connectivity {
 
 /// Devices that come and go, in good order or cut off.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Flapping {
     /// Share of the devices.
     #[schemars(required, regex(pattern = SHARE_PATTERN), example = &"3%")]
@@ -215,7 +216,7 @@ pub(super) struct Flapping {
 
 /// Devices behind a slow line.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Slow {
     /// Share of the devices.
     #[schemars(required, regex(pattern = SHARE_PATTERN), example = &"2%")]
@@ -227,7 +228,7 @@ pub(super) struct Slow {
 
 /// Devices that fall silent and hold their connection.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct HalfOpen {
     /// Share of the devices.
     #[schemars(required, regex(pattern = SHARE_PATTERN), example = &"1%")]
@@ -239,7 +240,7 @@ pub(super) struct HalfOpen {
 
 /// Devices whose identity a second connection uses.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Takeover {
     /// Share of the devices.
     #[schemars(required, regex(pattern = SHARE_PATTERN), example = &"1%")]
@@ -249,7 +250,7 @@ pub(super) struct Takeover {
     pub every: Option<Value>,
 }
 
-/// A time or how times are distributed, for the schema.
+/// A time, or how times are distributed.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is asked for; the value is read by the checks")]
@@ -260,9 +261,10 @@ pub(super) enum Latency {
     LogNormal(LogNormal),
 }
 
-/// A log-normal distribution, for the schema and for the checks.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+/// Times that are mostly short and seldom long.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is asked for; the value is read by the checks")]
 pub(super) struct LogNormal {
     /// Half of the times are shorter.
     #[schemars(required, regex(pattern = SPAN_PATTERN), example = &"300ms")]

@@ -25,19 +25,13 @@ impl Awaited {
     /// Takes in what a device has to tell.
     pub(super) fn hear(&mut self, event: &DeviceEvent) {
         match event.kind {
-            DeviceEventKind::Ready { .. } => {
-                self.ready.remove(&event.id);
-            }
+            DeviceEventKind::Ready { .. } => self.ready.remove(&event.id),
             // What the hub refuses once it refuses again.
-            DeviceEventKind::Reported { .. } | DeviceEventKind::ReportRefused { .. } => {
-                self.reports.remove(&event.id);
-            }
-            DeviceEventKind::StaysOffline => {
-                self.ready.remove(&event.id);
-                self.reports.remove(&event.id);
-            }
-            _ => {}
-        }
+            DeviceEventKind::Reported { .. } | DeviceEventKind::ReportRefused { .. } => self.reports.remove(&event.id),
+            // Not even its fleet expects it.
+            DeviceEventKind::StaysOffline => self.ready.remove(&event.id) | self.reports.remove(&event.id),
+            _ => false,
+        };
     }
 
     /// How many devices are awaited.

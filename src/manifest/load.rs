@@ -13,7 +13,7 @@ use super::rule::ProblemKind;
 use super::variables::Variables;
 use super::{Problem, order};
 use crate::source::schema::{FLEET_SCHEMA_FILE, JOB_SCHEMA_FILE, named_schema};
-use crate::source::{Place, Severity, SourceFile, read_limited};
+use crate::source::{NoText, Place, Severity, SourceFile, read_limited};
 
 /// What standard input is called in messages.
 const STDIN_NAME: &str = "<stdin>";
@@ -235,7 +235,10 @@ impl Reading<'_> {
     fn add_bytes(&mut self, name: &str, stem: Option<&str>, bytes: Vec<u8>) {
         let file = match SourceFile::of_bytes(name, bytes) {
             Ok(file) => file,
-            Err((file, span, problem)) => return self.loaded.add_problem(file, span, problem.into()),
+            Err(no_text) => {
+                let NoText { file, span, problem } = *no_text;
+                return self.loaded.add_problem(file, span, problem.into());
+            }
         };
         let fleet_line = named_schema(file.text()).filter(|(schema, _)| *schema == FLEET_SCHEMA_FILE);
         match (fleet_line.map(|(_, span)| span), &mut self.fleets) {

@@ -27,6 +27,17 @@ pub fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Bytes that make no text.
+#[derive(Debug)]
+pub struct NoText {
+    /// A file to show the problem in.
+    pub file: SourceFile,
+    /// The problem's place there.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub problem: TextProblem,
+}
+
 /// A text that was read, with the name that a user knows it by.
 #[derive(Debug)]
 pub struct SourceFile {
@@ -46,10 +57,11 @@ impl SourceFile {
     /// Takes the bytes of a file, of which [`read_limited`] reads as many as matter.
     ///
     /// # Errors
-    /// What is wrong with them, with a file to show it in and its place there.
-    pub fn of_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, (Self, Range<usize>, TextProblem)> {
+    /// [`NoText`], when they are none that is read.
+    pub fn of_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, Box<NoText>> {
         if bytes.len() > SOURCE_BYTES_MAX {
-            return Err((Self::new(name, String::new()), 0..0, TextProblem::FileTooLarge));
+            let file = Self::new(name, String::new());
+            return Err(Box::new(NoText { file, span: 0..0, problem: TextProblem::FileTooLarge }));
         }
         match String::from_utf8(bytes) {
             Ok(mut text) => {
@@ -63,7 +75,7 @@ impl SourceFile {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
-                Err((Self::new(name, text), span, TextProblem::NotUtf8))
+                Err(Box::new(NoText { file: Self::new(name, text), span, problem: TextProblem::NotUtf8 }))
             }
         }
     }

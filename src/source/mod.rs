@@ -22,7 +22,7 @@ pub mod shape;
 pub mod suggest;
 pub mod yaml;
 
-pub use file::{Place, SourceFile, read_limited};
+pub use file::{NoText, Place, SourceFile, read_limited};
 pub use finding::{At, Finding, Pointer, Step};
 pub use locate::Places;
 pub use problem::{Placed, Problem, Severity};

@@ -43,7 +43,12 @@ impl MapShape {
         key: String,
         help: Option<String>,
     ) -> Finding<K> {
-        let at = if pointer.is_empty() { At::Document } else { At::Key(pointer) };
+        let at = match pointer.last() {
+            None => At::Document,
+            Some(Step::Key(_)) => At::Key(pointer),
+            // An item of a list has no key: it is underlined where it starts.
+            Some(Step::Index(_)) => At::Value(pointer),
+        };
         Finding { at, kind: TextProblem::MissingKey { key, place: self.place, help }.into() }
     }
 }
@@ -104,7 +109,8 @@ pub fn wrong_type(pointer: &Pointer, wanted: &TypeKind, value: &Value) -> TextPr
         ("a list", Value::String(text)) if text.len() <= 128 => Some(format!("write `{member}: [{text}]`")),
         _ => None,
     };
-    TextProblem::WrongType { member, expected, found: shape(value), help }
+    let found = if expected == "a whole number" && value.is_number() { "a fraction" } else { shape(value) };
+    TextProblem::WrongType { member, expected, found, help }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod conformance;
 mod entra;
 mod fleet_command;
 mod fleet_faults;
+mod fleet_file;
 mod fleet_local;
 mod fuzz_smoke;
 mod guardrails;

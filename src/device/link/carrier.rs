@@ -10,7 +10,11 @@ use tokio_rustls::client::TlsStream;
 
 use crate::mqtt::WebSocketBytes;
 
-/// The bytes under the packets. The rarer kind is in a box, so that the other stays small.
+/// The bytes under the packets.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the link around it is in a box already, and most devices are of the large kind"
+)]
 pub(in crate::device) enum Carrier {
     Tls(TlsStream<TcpStream>),
     WebSocket(Box<WebSocketBytes<TlsStream<TcpStream>>>),

@@ -5,6 +5,7 @@
 
 use bytes::BytesMut;
 use iotjob::auth::{ConnectionString, ParsedSas, Resource};
+use iotjob::fleet::{self, Shard};
 use iotjob::manifest::parse_text;
 use iotjob::model::limits::{PROBLEMS_SHOWN_MAX, QUERY_CONDITION_CHARS_MAX};
 use iotjob::model::{Clock, DeviceId, JobId, ModuleId, SymmetricKey, TwinId, WireTime};
@@ -22,6 +23,7 @@ pub(crate) type Door = fn(&[u8]);
 /// The doors by name; a fuzz target and a folder of seeds are called the same.
 pub(crate) const DOORS: &[(&str, Door)] = &[
     ("connection_string", connection_string),
+    ("fleet", fleet),
     ("http_request", http_request),
     ("manifest", manifest),
     ("mqtt_client", mqtt_client),
@@ -217,6 +219,34 @@ fn manifest(data: &[u8]) {
             let condition = part.request.query_condition;
             assert!(condition.chars().count() <= QUERY_CONDITION_CHARS_MAX, "{condition}");
             query::parse_condition(&condition).unwrap_or_else(|error| panic!("{error} in the condition `{condition}`"));
+        }
+    }
+}
+
+/// Fleet files: places of problems lie in the text, and what is valid is the same fleet again, whole or in shards.
+fn fleet(data: &[u8]) {
+    /// Devices of each shard that are looked at.
+    const LOOKED_AT: usize = 20;
+    let Some(text) = text(data) else { return };
+    let loaded = fleet::parse_text("fuzz.yaml", text);
+    let report = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+    for problem in loaded.problems.iter().take(PROBLEMS_SHOWN_MAX) {
+        let mut shown = String::new();
+        report.render_report(&mut shown, problem).unwrap_or_else(|error| panic!("{error}: {problem}"));
+    }
+    let again = fleet::parse_text("fuzz.yaml", text);
+    assert_eq!(loaded.problems.len(), again.problems.len());
+    assert_eq!(loaded.spec, again.spec);
+    let Some(fleet) = loaded.spec else {
+        assert!(!loaded.problems.is_empty(), "no fleet and nobody says why");
+        return;
+    };
+    let shards = [1, 2, 3].map(|index| Shard::new(index, 3).expect("one of three"));
+    assert_eq!(shards.iter().map(|shard| fleet.len_of(*shard) as u64).sum::<u64>(), fleet.len());
+    for device in shards.iter().flat_map(|shard| fleet.devices_of(*shard).take(LOOKED_AT)) {
+        assert_eq!(fleet.device(device.number).as_ref(), Some(&device));
+        if let Some(tags) = fleet.tags(&device) {
+            assert!(iotjob::model::tags_violations(&tags).is_empty(), "{tags:?}");
         }
     }
 }
