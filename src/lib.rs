@@ -10,12 +10,12 @@
 //! |---|---|---|
 //! | 8 | [`cli`] | arguments, wiring, exit codes; the only place that prints |
 //! | 7 | [`local`] | the embedded hub and fleet of `--local` |
-//! | 6 | [`report`] | run events and plans in, output out |
+//! | 6 | [`report`], [`registration`] | run events and plans in, output out; what a fleet looks like · registers a fleet on a hub, and deletes it |
 //! | 5 | [`survey`], [`fleet`] | asks a hub what a plan would do · fleet file → the devices of a fleet |
 //! | 4 | [`run`], [`device`], [`hub`] | carry a plan out · simulated devices · the local hub |
 //! | 3 | [`plan`], [`client`], [`guardrails`] | manifest → what will be sent · the service over REST · what jobs may not do |
 //! | 2 | [`manifest`] | YAML → valid manifest, with places |
-//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`], [`source`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it · texts that people write, strictly read |
+//! | 1 | [`query`], [`auth`], [`tls`], [`mqtt`], [`metrics`], [`source`] | the twin query language · SAS and connection strings · the crypto provider and CAs · MQTT 3.1.1 as IoT Hub speaks it · the port for Prometheus · texts that people write, strictly read |
 //! | 0 | [`model`] | the words of the domain |
 //!
 //! [`hub`], [`device`] and [`client`] never import each other: they meet on the wire. What they share
@@ -40,10 +40,12 @@ pub mod guardrails;
 pub mod hub;
 pub mod local;
 pub mod manifest;
+pub mod metrics;
 pub mod model;
 pub mod mqtt;
 pub mod plan;
 pub mod query;
+pub mod registration;
 pub mod report;
 pub mod run;
 pub mod source;

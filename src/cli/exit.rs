@@ -9,7 +9,7 @@ pub enum Exit {
     Unexpected,
     /// The command line, or what it names, is wrong.
     Usage,
-    /// A manifest is invalid.
+    /// A manifest or a fleet file is invalid.
     InvalidManifest,
     /// Not authenticated or not permitted.
     NotPermitted,
@@ -110,7 +110,7 @@ impl Exit {
             Self::Usage => {
                 "wrong usage; also: no hub named, an unreadable connection string, a PATH without files, an ID that the hub does not know"
             }
-            Self::InvalidManifest => "a manifest is invalid",
+            Self::InvalidManifest => "a manifest or a fleet file is invalid",
             Self::NotPermitted => "not authenticated or not permitted",
             Self::HubUnavailable => {
                 "the hub cannot be reached or keeps refusing: network, unknown CA, quota, throttling, a tier without jobs"
@@ -121,7 +121,7 @@ impl Exit {
             Self::Stopped => "stopped on purpose: `apply` or `watch` found the run cancelled",
             Self::StillRunning => "gave up waiting; the job still runs on the hub, `iotjob watch` re-attaches",
             Self::Refused => {
-                "refused: a guardrail forbids it, the fleet has moved since the plan was saved, or the hub will not cancel what runs or has ended"
+                "refused: a guardrail forbids it, the fleet has moved since the plan was saved, the hub will not cancel what runs or has ended, or `device --prune` left devices that were changed meanwhile"
             }
             Self::Changes => {
                 "`plan --detailed-exitcode`: applying would create a run, or twins no longer hold the patch of a run that has ended; `plan --drift`: twins do not hold a patch"

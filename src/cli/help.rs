@@ -13,6 +13,7 @@ const HUB: Variable = (CONNECTION_STRING_VARIABLE, "the hub's service connection
 const HOST: Variable = (HOST_VARIABLE, "the hub's host name, to sign in with Entra ID: docs/access.md");
 const CA: Variable = (CA_FILE_VARIABLE, "a file of PEM certificates to trust besides the machine's own");
 const DEVICE: Variable = ("IOTHUB_DEVICE_CONNECTION_STRING", "the device's connection string, or @FILE");
+const INDEX: Variable = ("JOB_COMPLETION_INDEX", "the index of an indexed job of Kubernetes, for --shard /N");
 const LOG: Variable = ("IOTJOB_LOG", "what to log, such as iotjob::hub=debug; it wins over -v and -q");
 
 /// What commands that only ask the hub end with.
@@ -80,6 +81,10 @@ pub fn plan() -> String {
 pub fn apply() -> String {
     let examples = [
         ("Without a hub: ten simulated devices inside the process", "iotjob apply jobs/lockdoor.yaml --local"),
+        (
+            "Without a hub, to the devices of a fleet file, faults and all",
+            "iotjob apply jobs/lockdoor.yaml --local --fleet doors.yaml",
+        ),
         (
             "Two jobs at once, on the hub of IOTHUB_CONNECTION_STRING",
             "iotjob apply jobs/lockdoor.yaml jobs/building-43.yaml",
@@ -260,14 +265,37 @@ pub fn device() -> String {
         ("The device of a hub that runs on this machine", "eval \"$(iotjob hub env)\" && iotjob device"),
         (
             "One that locks slowly and never reboots",
-            "iotjob device --method 'lockDoor=200:{\"locked\":true}@2s' --method reboot=503",
+            "iotjob device --method 'lockDoor=200:{\"locked\":true}@1s..3s' --method reboot=503",
         ),
         (
             "A thousand devices of the hub of IOTHUB_CONNECTION_STRING",
-            "iotjob device --count 1000 --id-template 'door-{n:04}'",
+            "iotjob device --count 1000 --id-template 'door-{n:04}' --ramp 200/s",
         ),
+        (
+            "The fleet of a file for ten minutes, with figures for Prometheus",
+            "iotjob device --fleet doors.yaml --duration 10m --metrics 127.0.0.1:9464",
+        ),
+        ("One of ten machines, as an indexed job of Kubernetes", "iotjob device --fleet doors.yaml --shard /10"),
+        ("Everything that the fleet made, also what its file has no more", "iotjob device --fleet doors.yaml --prune"),
     ];
-    below(&examples, &[DEVICE, HUB, CA, LOG], &[Exit::Success, Exit::Usage, Exit::NotPermitted, Exit::HubUnavailable])
+    let text = below(
+        &examples,
+        &[DEVICE, HUB, CA, INDEX, LOG],
+        &[
+            Exit::Success,
+            Exit::Usage,
+            Exit::InvalidManifest,
+            Exit::NotPermitted,
+            Exit::HubUnavailable,
+            Exit::Refused,
+            Exit::Interrupted,
+        ],
+    );
+    format!(
+        "A fleet's devices carry a mark in statusReason, `made by iotjob device, fleet NAME`. Devices that are there without \
+         it are used as they are and never changed; devices with it keep their tags, which jobs may have changed since. \
+         --prune goes by the hub's index, which may be minutes behind.\n\n{text}"
+    )
 }
 
 /// Below `iotjob hub --help`.

@@ -1,20 +1,15 @@
-//! The identity registry: read, create, delete (REST.md 8).
+//! The identity registry, a device at a time (REST.md 8.1).
 
 use reqwest::Method;
-use reqwest::header::{HeaderValue, IF_MATCH};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::ClientError;
 use super::hub_client::HubClient;
 use super::operation::Operation;
 use super::retry::Repeat;
 use super::transport::Call;
-use crate::model::limits::BULK_ITEMS_MAX;
-use crate::model::{
-    AuthenticationType, ConnectionState, DeviceId, ErrorCode, IdentityStatus, JsonObject, SymmetricKeyPair,
-    X509Thumbprints,
-};
+use crate::model::{AuthenticationType, ConnectionState, DeviceId, IdentityStatus, SymmetricKeyPair, X509Thumbprints};
 
 /// A device as the registry shows it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -28,6 +23,9 @@ pub struct DeviceIdentity {
     /// Whether it may connect.
     #[serde(default)]
     pub status: IdentityStatus,
+    /// Why it has that status, in somebody's words.
+    #[serde(default)]
+    pub status_reason: Option<String>,
     /// Whether it is connected, as far as the registry knows.
     #[serde(default)]
     pub connection_state: ConnectionState,
@@ -63,82 +61,6 @@ fn whole_pair<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Optio
         .map_err(|_| serde::de::Error::custom("a key is not base64 of 16 to 64 bytes"))
 }
 
-/// A device to be created, enabled and with keys.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewDevice {
-    /// The id.
-    pub id: DeviceId,
-    /// Its keys; `None` lets the hub make them.
-    pub keys: Option<SymmetricKeyPair>,
-    /// The tags that its twin starts with; only a bulk call carries them.
-    pub tags: JsonObject,
-}
-
-impl NewDevice {
-    fn authentication(&self) -> Value {
-        match &self.keys {
-            Some(keys) => json!({ "type": "sas", "symmetricKey": keys }),
-            None => json!({ "type": "sas", "symmetricKey": {} }),
-        }
-    }
-}
-
-/// One device of a bulk call that was not created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BulkFailure {
-    /// The device.
-    pub device_id: String,
-    /// The code, when it is one that we know.
-    pub code: Option<ErrorCode>,
-    /// The code as the service wrote it: a name or a number (REST.md 8.4).
-    pub code_text: String,
-    /// The service's words.
-    pub message: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BulkAnswer {
-    errors: Vec<BulkError>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BulkError {
-    #[serde(default)]
-    device_id: String,
-    #[serde(default)]
-    error_code: Value,
-    #[serde(default)]
-    error_status: Value,
-}
-
-impl From<BulkError> for BulkFailure {
-    fn from(error: BulkError) -> Self {
-        let text = |value: Value| match value {
-            Value::String(text) => text,
-            Value::Null => String::new(),
-            other => other.to_string(),
-        };
-        let code = match &error.error_code {
-            Value::String(name) => ErrorCode::from_name(name),
-            number => number.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(ErrorCode::from_number),
-        };
-        Self { device_id: error.device_id, code, code_text: text(error.error_code), message: text(error.error_status) }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BulkItem<'d> {
-    id: &'d DeviceId,
-    import_mode: &'static str,
-    status: IdentityStatus,
-    authentication: Value,
-    #[serde(skip_serializing_if = "JsonObject::is_empty")]
-    tags: &'d JsonObject,
-}
-
 impl HubClient {
     /// Reads a device's identity, keys included.
     ///
@@ -147,56 +69,5 @@ impl HubClient {
     pub async fn device(&self, id: &DeviceId) -> Result<DeviceIdentity, ClientError> {
         let call = Call::new(Operation::ReadDevice, Repeat::Freely, Method::GET, &["devices", id.as_str()])?;
         self.send(&call).await?.json("a device")
-    }
-
-    /// Creates a device.
-    ///
-    /// # Errors
-    /// [`ClientError`]; `is_conflict` when it exists.
-    pub async fn create_device(&self, device: &NewDevice) -> Result<DeviceIdentity, ClientError> {
-        let id = device.id.as_str();
-        let body = json!({ "deviceId": id, "status": "enabled", "authentication": device.authentication() });
-        let call = Call::new(Operation::CreateDevice, Repeat::IfNotCarriedOut, Method::PUT, &["devices", id])?;
-        self.send(&call.json(&body)).await?.json("a device")
-    }
-
-    /// Creates devices, 100 a call, and gives those that could not be created.
-    ///
-    /// # Errors
-    /// [`ClientError`] when a whole call failed; the calls before it were carried out.
-    pub async fn create_devices(&self, devices: &[NewDevice]) -> Result<Vec<BulkFailure>, ClientError> {
-        let mut failures = Vec::new();
-        for chunk in devices.chunks(BULK_ITEMS_MAX) {
-            failures.extend(self.create_chunk(chunk).await?);
-        }
-        Ok(failures)
-    }
-
-    async fn create_chunk(&self, devices: &[NewDevice]) -> Result<Vec<BulkFailure>, ClientError> {
-        let items: Vec<BulkItem<'_>> = devices
-            .iter()
-            .map(|device| BulkItem {
-                id: &device.id,
-                import_mode: "create",
-                status: IdentityStatus::Enabled,
-                authentication: device.authentication(),
-                tags: &device.tags,
-            })
-            .collect();
-        let call = Call::new(Operation::CreateDevice, Repeat::IfNotCarriedOut, Method::POST, &["devices"])?;
-        let answer = self.send(&call.json(&items)).await?;
-        let errors = answer.json::<BulkAnswer>("a bulk result")?.errors;
-        Ok(errors.into_iter().map(BulkFailure::from).collect())
-    }
-
-    /// Deletes a device whatever its etag.
-    ///
-    /// # Errors
-    /// [`ClientError`]; `is_not_found` for an unknown device.
-    pub async fn delete_device(&self, id: &DeviceId) -> Result<(), ClientError> {
-        let call =
-            Call::new(Operation::DeleteDevice, Repeat::IfNotCarriedOut, Method::DELETE, &["devices", id.as_str()])?
-                .header(IF_MATCH, HeaderValue::from_static("\"*\""));
-        self.send(&call).await.map(drop)
     }
 }

@@ -5,6 +5,7 @@
 //! for instance, is told and never guessed at.
 
 mod asker;
+mod bulk;
 mod devices;
 mod entra;
 mod envelope;
@@ -25,7 +26,8 @@ mod wire;
 pub(crate) mod tests;
 
 pub use asker::Asker;
-pub use devices::{BulkFailure, DeviceAuthentication, DeviceIdentity, NewDevice};
+pub use bulk::{BulkFailure, NewAuthentication, NewIdentity, RegistryEntry};
+pub use devices::{DeviceAuthentication, DeviceIdentity};
 pub use entra::{EntraSignIn, ReadVariable, SignIn, SignInError, UnknownSignIn};
 pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, ServiceError, SetupError, Unreached};
 pub use hub_client::{HubAccess, HubClient, HubClientConfig};

@@ -27,9 +27,11 @@ pub enum Operation {
     InvokeMethod,
     /// `GET /devices/{id}`.
     ReadDevice,
-    /// `PUT /devices/{id}` and bulk creation.
+    /// Bulk creation.
     CreateDevice,
-    /// `DELETE /devices/{id}`.
+    /// Bulk replacement.
+    UpdateDevice,
+    /// `DELETE /devices/{id}` and bulk deletion.
     DeleteDevice,
 }
 
@@ -43,7 +45,7 @@ impl Operation {
             }
             Self::Query | Self::ReadTwin | Self::PatchTwin | Self::InvokeMethod => &[Right::ServiceConnect],
             Self::Connect | Self::ReadDevice => &[Right::RegistryRead],
-            Self::CreateDevice | Self::DeleteDevice => &[Right::RegistryWrite],
+            Self::CreateDevice | Self::UpdateDevice | Self::DeleteDevice => &[Right::RegistryWrite],
         }
     }
 
@@ -58,15 +60,15 @@ impl Operation {
             Self::PatchTwin => "twins/write",
             Self::InvokeMethod => "directMethods/invoke/action",
             Self::Connect | Self::ReadDevice => "devices/read",
-            Self::CreateDevice => "devices/write",
+            Self::CreateDevice | Self::UpdateDevice => "devices/write",
             Self::DeleteDevice => "devices/delete",
         }
     }
 
     /// Whether it changes anything on the hub or a device.
     pub(super) fn changes_something(self) -> bool {
-        use Operation::{CancelJob, CreateDevice, CreateJob, DeleteDevice, InvokeMethod, PatchTwin};
-        matches!(self, CreateJob | CancelJob | PatchTwin | InvokeMethod | CreateDevice | DeleteDevice)
+        use Operation::{CancelJob, CreateDevice, CreateJob, DeleteDevice, InvokeMethod, PatchTwin, UpdateDevice};
+        matches!(self, CreateJob | CancelJob | PatchTwin | InvokeMethod | CreateDevice | UpdateDevice | DeleteDevice)
     }
 }
 
@@ -84,6 +86,7 @@ impl fmt::Display for Operation {
             Self::InvokeMethod => "call the method",
             Self::ReadDevice => "read the device",
             Self::CreateDevice => "create the device",
+            Self::UpdateDevice => "change the device",
             Self::DeleteDevice => "delete the device",
         })
     }

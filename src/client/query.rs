@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::bulk::RegistryEntry;
 use super::error::ClientError;
 use super::hub_client::HubClient;
 use super::operation::Operation;
@@ -44,8 +45,12 @@ impl QueryPages {
 /// The query for the rows of a job's devices. Takes any text as id, quotes included.
 #[must_use]
 pub fn device_jobs_query(job_id: &str) -> String {
-    let escaped = job_id.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '{escaped}'")
+    format!("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = {}", quoted(job_id))
+}
+
+/// A text as a query writes it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 impl HubClient {
@@ -74,6 +79,30 @@ impl HubClient {
             let rows = self.device_job_rows(page)?;
             on_page(&rows);
             all.extend(rows);
+        }
+        Ok(all)
+    }
+
+    /// The devices whose identities have this `statusReason`, as the hub's index shows them: it is behind by seconds or
+    /// minutes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn devices_with_status_reason(&self, reason: &str) -> Result<Vec<RegistryEntry>, ClientError> {
+        let text = format!(
+            "SELECT deviceId, deviceEtag, authenticationType FROM devices WHERE statusReason = {}",
+            quoted(reason)
+        );
+        let mut pages = self.query_pages(&text, PAGE_ITEMS_MAX);
+        let mut all = Vec::new();
+        while let Some(page) = pages.next_page().await? {
+            for row in page.rows {
+                all.push(
+                    serde_json::from_value(row).map_err(|error| {
+                        self.bad_row(Operation::Query, "an array of devices with their etags", &error)
+                    })?,
+                );
+            }
         }
         Ok(all)
     }

@@ -1,5 +1,6 @@
 //! Ids of a fleet, counted: `door-{n:05}`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::model::{DeviceId, InvalidId};
@@ -62,6 +63,16 @@ impl IdTemplate {
     }
 }
 
+impl fmt::Display for IdTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, width, after } = self;
+        match width {
+            0 => write!(f, "{before}{{n}}{after}"),
+            width => write!(f, "{before}{{n:0{width}}}{after}"),
+        }
+    }
+}
+
 impl FromStr for IdTemplate {
     type Err = InvalidIdTemplate;
 
@@ -104,6 +115,13 @@ mod tests {
         let meets =
             |one: &str, other: &str| one.parse::<IdTemplate>().unwrap().may_meet(&other.parse::<IdTemplate>().unwrap());
         assert!(meets("d{n}", "d1{n}") && meets("d{n}x", "d{n}") && !meets("d{n}", "e{n}") && !meets("d{n}x", "d{n}y"));
+    }
+
+    #[test]
+    fn a_template_is_written_as_it_is_read() {
+        for text in ["door-{n:05}", "{n}-x", "d{n:010}"] {
+            assert_eq!(text.parse::<IdTemplate>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -94,6 +94,12 @@ impl FleetFigures {
 }
 
 impl FleetStats {
+    /// Devices that the hub has accepted, now.
+    #[must_use]
+    pub fn online(&self) -> u64 {
+        self.standings[Standing::Online as usize].load(Relaxed)
+    }
+
     /// Reads all figures; those of one moment, but for what happens meanwhile.
     #[must_use]
     pub fn figures(&self) -> FleetFigures {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::name::Name;
 use super::shard::Shard;
 use crate::device::{Behaviour, IdTemplate, Individual, Transport, ValueTemplate};
-use crate::model::{AuthenticationType, DeviceId, JsonObject, ModuleId, Seed, TwinId};
+use crate::model::{AuthenticationType, DeviceId, InvalidId, JsonObject, ModuleId, Seed, TwinId};
 
 /// A fleet: its groups, and the seed that decides everything else.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +88,32 @@ impl FleetDevice<'_> {
 }
 
 impl FleetSpec {
+    /// A fleet that no file describes: so many devices that are all alike, in one group `devices`.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when the last number makes the id too long.
+    pub fn uniform(
+        ids: IdTemplate,
+        count: u64,
+        behaviour: Arc<Behaviour>,
+        transport: Transport,
+    ) -> Result<Self, InvalidId> {
+        ids.id(count.max(1))?;
+        let name: Name = "devices".parse().expect("these are lower-case letters");
+        let group = Group {
+            name: name.clone(),
+            count,
+            first: 1,
+            behaviour,
+            authentication: Authentication::Sas,
+            transport,
+            modules: Vec::new(),
+            ids,
+            tags: None,
+        };
+        Ok(Self { name, seed: Seed::default(), groups: vec![group] })
+    }
+
     /// The fleet's name: what the file says, or its stem.
     #[must_use]
     pub fn name(&self) -> &Name {

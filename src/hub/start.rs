@@ -12,7 +12,7 @@ use super::engine::{EngineHandle, EngineOptions};
 use super::hosts::{self, HubAddress};
 use super::http::{self, HttpState};
 use super::listen::{ListenError, Port, listen};
-use super::metrics::{MetricsPort, MetricsPortError};
+use super::metrics::HubSource;
 use super::mqtt::{self, DeviceEdge, Tap, TapError, Telemetry};
 use super::policies::{Policies, Policy, PolicyDraft, TooManyPolicies};
 use super::ready_file::ReadyInfo;
@@ -20,6 +20,7 @@ use super::registry::{Authentication, Identity, IdentityDraft};
 use super::store::{Store, StoreError};
 use super::{HubError, Manner, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
+use crate::metrics::{MetricsPort, MetricsPortError};
 use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
 use crate::mqtt::WebSocketBytes;
 use crate::tls::{ClientCas, DevCa, TlsError, server_config};
@@ -141,7 +142,8 @@ impl Hub {
         }));
         let metrics_address = metrics_port.as_ref().map(MetricsPort::address);
         if let Some(port) = metrics_port {
-            edges.spawn(port.serve(manner.metrics.clone(), engine.clone(), stop.clone()));
+            let source = HubSource { metrics: manner.metrics.clone(), engine: engine.clone() };
+            edges.spawn(port.serve(source, stop.clone()));
         }
         let state = HttpState {
             engine: engine.clone(),

@@ -26,7 +26,8 @@ impl Awaited {
     pub(super) fn hear(&mut self, event: &DeviceEvent) {
         match event.kind {
             DeviceEventKind::Ready { .. } => self.ready.remove(&event.id),
-            DeviceEventKind::Reported { .. } => self.reports.remove(&event.id),
+            // What the hub refuses once it refuses again.
+            DeviceEventKind::Reported { .. } | DeviceEventKind::ReportRefused { .. } => self.reports.remove(&event.id),
             // Not even its fleet expects it.
             DeviceEventKind::StaysOffline => self.ready.remove(&event.id) | self.reports.remove(&event.id),
             _ => false,
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_who_stays_offline() {
+    fn who_never_connects_is_not_awaited() {
         let mut awaited = awaited();
         awaited.hear(&DeviceEvent { id: id("b"), kind: DeviceEventKind::StaysOffline });
         assert_eq!(awaited.devices(), 1);

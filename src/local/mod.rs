@@ -2,37 +2,33 @@
 
 mod awaited;
 mod census;
+mod population;
 mod room;
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::auth::{ConnectionStringError, HubHost, parse_service};
-use crate::client::{BulkFailure, ClientError, HubAccess, HubClient, HubClientConfig, NewDevice, Notify, Patience};
-use crate::device::{
-    Behaviour, Credentials, DeviceConfig, DeviceEventKind, Endpoint, Fleet, FleetOptions, MethodRule, Ramp, Transport,
-    UnfitForMqtt, ValueTemplate,
-};
+use crate::auth::{ConnectionStringError, parse_service};
+use crate::client::{BulkFailure, ClientError, HubAccess, HubClient, HubClientConfig, Notify, Patience};
+use crate::device::{DeviceConfig, DeviceEventKind, Fleet, FleetOptions, Ramp, UnfitForMqtt};
+use crate::fleet::FleetSpec;
 use crate::hub::{CaPlace, Fidelity, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
-use crate::manifest::{Action, Manifest};
-use crate::model::{Clock, Latency, MethodName, Rng, Seed, TwinId};
-use crate::tls::{TlsError, TrustAnchors, client_config};
+use crate::manifest::Manifest;
+use crate::model::{Clock, Rng, TwinId};
+use crate::registration::{CrewError, InvalidMark, RegistrationError};
+use crate::tls::{TlsError, TrustAnchors};
 
 use awaited::Awaited;
 pub use census::{CensusError, Resident, census};
+use population::Population;
 pub use room::{HubPlace, Room, make_room};
 
 /// The policy that the command's own client uses.
 const SERVICE_POLICY: &str = "iothubowner";
-/// The policy whose key the devices share; a fleet needs no keys of its own here.
-const DEVICE_POLICY: &str = "device";
 /// Events of the fleet that may wait to be looked at.
 const EVENTS_MAX: usize = 1_024;
-/// The quickest answer of a device to a method, and the slowest: real ones take their time, and else there is nothing to
-/// watch.
-const ANSWER_DELAY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(1_500));
 /// How long the whole fleet may take to come up before something is wrong.
 const FLEET_START_MAX: Duration = Duration::from_secs(120);
 
@@ -68,9 +64,21 @@ pub enum LocalError {
     /// The local hub did not register a device.
     #[error("the local hub did not register `{}`: {}", .0.device_id, .0.message)]
     NotRegistered(BulkFailure),
+    /// The local hub did not register the fleet.
+    #[error("the local hub did not register the fleet")]
+    Registration(#[from] RegistrationError),
     /// A device that MQTT cannot carry.
     #[error(transparent)]
     Unfit(#[from] UnfitForMqtt),
+    /// A fleet that cannot be equipped.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+    /// A fleet whose name marks no devices.
+    #[error(transparent)]
+    Mark(#[from] InvalidMark),
+    /// The CA of the fleet's certificates could not be handed to the hub.
+    #[error("the CA of the fleet could not be handed to the local hub")]
+    FleetCa(#[source] std::io::Error),
     /// A device gave up.
     #[error("the local device `{id}` did not come up: {reason}")]
     GaveUp {
@@ -95,29 +103,33 @@ pub struct Local {
     devices: usize,
 }
 
+/// Who lives on the local hub.
+#[derive(Debug, Clone, Copy)]
+pub enum Residents<'r> {
+    /// Devices made up so that each manifest finds so many targets.
+    MadeUp {
+        /// The manifests.
+        manifests: &'r [Manifest],
+        /// Targets of each.
+        devices: usize,
+    },
+    /// The devices of a fleet, and nobody else.
+    Fleet(&'r FleetSpec),
+}
+
 impl Local {
-    /// Starts a hub in memory and makes up devices, so that each manifest finds `devices` targets.
+    /// Starts a hub in memory and its devices.
     ///
     /// # Errors
     /// [`LocalError`]; nothing is left running then.
-    pub async fn start(
-        manifests: &[Manifest],
-        devices: usize,
-        clock: Clock,
-        rng: Rng,
-        notify: Notify,
-    ) -> Result<Self, LocalError> {
+    pub async fn start(residents: Residents<'_>, clock: Clock, rng: Rng, notify: Notify) -> Result<Self, LocalError> {
         let max = make_room(HubPlace::Here).map_err(LocalError::FileLimit)?.devices;
-        if devices > max {
-            return Err(LocalError::NoRoom { wanted: devices, max });
-        }
-        let residents = census(manifests, devices)?;
-        if residents.len() > max {
-            return Err(LocalError::NoRoom { wanted: residents.len(), max });
-        }
-        let hub = Hub::start(hub_config(clock.clone(), rng.clone())).await?;
-        match Self::populate(&hub, &residents, &methods(manifests), clock, rng, notify).await {
-            Ok((fleet, client)) => Ok(Self { hub, fleet, client, devices: residents.len() }),
+        let population = Population::of(residents, max)?;
+        let ca = population.ca_file()?;
+        let trust_cas = ca.iter().map(|file| file.path().to_owned()).collect();
+        let hub = Hub::start(hub_config(trust_cas, clock.clone(), rng.clone())).await?;
+        match Self::populate(&hub, &population, clock, rng, notify).await {
+            Ok((fleet, client)) => Ok(Self { hub, fleet, client, devices: population.devices() }),
             Err(error) => {
                 hub.stop().await;
                 Err(error)
@@ -127,8 +139,7 @@ impl Local {
 
     async fn populate(
         hub: &Hub,
-        residents: &[Resident],
-        methods: &[MethodName],
+        population: &Population<'_>,
         clock: Clock,
         rng: Rng,
         notify: Notify,
@@ -142,9 +153,7 @@ impl Local {
             patience: Patience::standard(),
             notify: Some(notify),
         })?;
-        register(&client, residents).await?;
-        let configs = device_configs(hub.ready(), residents, methods, &trust)?;
-        let seed = Seed::drawn(&rng);
+        let (configs, seed) = population.settle(hub.ready(), &client, &trust, &rng).await?;
         let fleet = start_fleet(configs, FleetOptions { clock, seed, ramp: Ramp::AtOnce }).await?;
         Ok((fleet, client))
     }
@@ -168,7 +177,7 @@ impl Local {
     }
 }
 
-fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
+fn hub_config(trust_cas: Vec<PathBuf>, clock: Clock, rng: Rng) -> HubConfig {
     HubConfig {
         host_name: "localhost".to_owned(),
         https_port: 0,
@@ -176,7 +185,7 @@ fn hub_config(clock: Clock, rng: Rng) -> HubConfig {
         listen: Listen::Loopback,
         data: None,
         ca: CaPlace::Memory,
-        trust_cas: Vec::new(),
+        trust_cas,
         telemetry_tap: None,
         entra: None,
         policies: Vec::new(),
@@ -192,59 +201,8 @@ fn policy<'r>(ready: &'r ReadyInfo, name: &str) -> &'r str {
     ready.connection_strings.get(name).expect("every hub has the service's five policies")
 }
 
-async fn register(client: &HubClient, residents: &[Resident]) -> Result<(), LocalError> {
-    let new: Vec<NewDevice> = residents
-        .iter()
-        .map(|resident| NewDevice { id: resident.id.clone(), keys: None, tags: resident.tags.clone() })
-        .collect();
-    match client.create_devices(&new).await?.into_iter().next() {
-        Some(failure) => Err(LocalError::NotRegistered(failure)),
-        None => Ok(()),
-    }
-}
-
-/// The methods that the manifests call.
-fn methods(manifests: &[Manifest]) -> Vec<MethodName> {
-    let called = manifests.iter().filter_map(|manifest| match &manifest.action {
-        Action::Method { name, .. } => Some(name.clone()),
-        Action::Twin { .. } => None,
-    });
-    called.collect()
-}
-
-/// Answers each method with 200 and what was called, after a while; reports what the census wants.
-fn behaviour(resident: &Resident, methods: &[MethodName]) -> Behaviour {
-    let latency = Latency::uniform(ANSWER_DELAY.0, ANSWER_DELAY.1).expect("in order, and within the limit");
-    let rule = MethodRule { latency, ..MethodRule::default() };
-    let reported = Some(resident.reported.clone()).filter(|reported| !reported.is_empty());
-    Behaviour {
-        methods: methods.iter().map(|name| (name.to_string(), rule.clone())).collect(),
-        reported: reported.map(ValueTemplate::fixed),
-        ..Behaviour::default()
-    }
-}
-
-fn device_configs(
-    ready: &ReadyInfo,
-    residents: &[Resident],
-    methods: &[MethodName],
-    trust: &TrustAnchors,
-) -> Result<Vec<DeviceConfig>, LocalError> {
-    let string = parse_service(policy(ready, DEVICE_POLICY))?.value;
-    let host = HubHost { name: ready.host_name.clone(), port: None };
-    let endpoint = Arc::new(Endpoint::of_hub(&host, Transport::Mqtt, ready.mqtt_port, Arc::new(client_config(trust)?)));
-    let credentials = Credentials::PolicyKey { policy: string.policy.into(), key: Arc::new(string.key) };
-    residents
-        .iter()
-        .map(|resident| {
-            let behaviour = Arc::new(behaviour(resident, methods));
-            let id = TwinId::device(resident.id.clone());
-            Ok(DeviceConfig::new(Arc::clone(&endpoint), id, credentials.clone(), behaviour)?)
-        })
-        .collect()
-}
-
-/// Starts the fleet and waits until each device is subscribed and, where it has something to report, has reported it.
+/// Starts the fleet and waits until each device that is to connect is subscribed and, where it has something to report,
+/// has reported it.
 async fn start_fleet(configs: Vec<DeviceConfig>, options: FleetOptions) -> Result<Fleet, LocalError> {
     let (send, mut events) = mpsc::channel(EVENTS_MAX);
     let mut awaited = Awaited::of(&configs);

@@ -2,6 +2,8 @@
 
 /// Longest device or module id, in characters (REST.md 8.1).
 pub const ID_CHARS_MAX: usize = 128;
+/// Longest `statusReason` of a device, in characters (the service's reference of device identities).
+pub const STATUS_REASON_CHARS_MAX: usize = 128;
 /// Longest job id, in characters (REST.md 4.3).
 pub const JOB_ID_CHARS_MAX: usize = 64;
 /// Longest query text, in characters, with the service's prefix (REST.md 4.5, GRAMMAR.md 2).
@@ -312,3 +314,7 @@ pub const STEP_SUMMARY_BYTES_MAX: usize = 1024 * 1024;
 pub const ANNOTATIONS_MAX: usize = 10;
 /// Devices named one by one in the log of a pipeline (ours: GitLab keeps 4 MiB of a log).
 pub const PIPELINE_DEVICES_MAX: usize = 1_000;
+/// How often the live screen of a fleet is drawn, in milliseconds (ours).
+pub const FLEET_SCREEN_MS: u64 = 250;
+/// How often a fleet without a terminal says how it stands, in seconds (ours).
+pub const FLEET_HEARTBEAT_S: u64 = 10;

@@ -1,4 +1,4 @@
-//! Run events in, output out: one file a format.
+//! Run events in, output out: one file a format; and what people and programs see of a fleet.
 //!
 //! A reporter hears every event in order and writes through what the command line gave it; it never sees a hub. What is
 //! shown while it happens is a file here with a [`Reporter`] in it, and one line where the command chooses its
@@ -10,6 +10,7 @@ mod bars;
 mod ci;
 mod csv;
 mod events_schema;
+mod fleet;
 mod groups;
 mod json;
 mod jsonl;
@@ -28,6 +29,10 @@ pub use account::{Account, Planned, RunAccount};
 pub use bars::Bars;
 pub use ci::{Pipeline, upload_summary};
 pub use events_schema::{events_schema, events_schema_text};
+pub use fleet::{
+    FleetPicture, FleetScreen, FleetWatch, GroupPicture, Rates, WatchedGroup, heartbeat, openmetrics, summary_json,
+    summary_lines,
+};
 pub use jsonl::{JsonLines, inert};
 pub use lines::Lines;
 pub use markdown::text as markdown_text;

@@ -1,23 +1,17 @@
 //! The local hub's own CA: made once, kept in a folder, and never trusted by anybody who was not told to.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::sign::CertifiedKey;
-use zeroize::Zeroizing;
 
 use super::TlsError;
-use super::provider::provider;
+use super::authority::{Authority, AuthorityKind};
 
 /// Names that every leaf holds besides those asked for.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -25,9 +19,8 @@ const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// How long a leaf is valid, in days: clients of Apple's refuse more than 398.
 const LEAF_DAYS: i64 = 396;
 
-const CA_FILE: &str = "ca.pem";
-const KEY_FILE: &str = "ca-key.pem";
-const LOCK_FILE: &str = "ca.lock";
+/// The hub's CA.
+const CA: AuthorityKind = AuthorityKind { name: "iotjob local hub CA", stem: "ca" };
 
 /// A CA with a leaf for this hub's names.
 ///
@@ -47,7 +40,7 @@ impl DevCa {
     /// # Errors
     /// [`TlsError::Name`] for a name that no certificate can hold.
     pub fn in_memory(names: &[String], now: Timestamp) -> Result<Self, TlsError> {
-        let authority = Authority::generate()?;
+        let authority = Authority::generate(&CA)?;
         Self::issue(authority, None, names, now)
     }
 
@@ -56,16 +49,7 @@ impl DevCa {
     /// # Errors
     /// [`TlsError::File`] and [`TlsError::BrokenCa`] when the files cannot be used, [`TlsError::Name`] for a bad name.
     pub fn load_or_create(dir: &Path, names: &[String], now: Timestamp) -> Result<Self, TlsError> {
-        let failed = |verb| move |source| TlsError::File { verb, path: dir.to_owned(), source };
-        create_private_dir(dir).map_err(failed("create the folder"))?;
-        let lock = File::create(dir.join(LOCK_FILE)).map_err(failed("create a lock in"))?;
-        lock.lock().map_err(failed("lock"))?;
-        let authority = match Authority::load(dir)? {
-            Some(authority) => authority,
-            None => Authority::generate()?.store(dir)?,
-        };
-        drop(lock);
-        let ca_file = std::path::absolute(dir.join(CA_FILE)).map_err(failed("find"))?;
+        let (authority, ca_file) = Authority::load_or_create(dir, &CA)?;
         Self::issue(authority, Some(ca_file), names, now)
     }
 
@@ -77,10 +61,9 @@ impl DevCa {
     ) -> Result<Self, TlsError> {
         let (params, leaf_expiry) = leaf_params(names, now)?;
         let key = KeyPair::generate()?;
-        let issuer = Issuer::new(authority_params(&authority.key), &authority.key);
-        let leaf = params.signed_by(&key, &issuer)?.into();
+        let leaf = params.signed_by(&key, &authority.issuer())?.into();
         let leaf_key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
-        Ok(Self { ca_pem: authority.certificate_pem, ca_file, leaf, leaf_key, leaf_expiry })
+        Ok(Self { ca_pem: authority.pem().to_owned(), ca_file, leaf, leaf_key, leaf_expiry })
     }
 
     /// The CA's certificate as PEM: what clients must trust.
@@ -117,59 +100,6 @@ impl fmt::Debug for DevCa {
             .field("leaf_expiry", &self.leaf_expiry)
             .finish_non_exhaustive()
     }
-}
-
-/// The CA itself.
-struct Authority {
-    certificate_pem: String,
-    key: KeyPair,
-}
-
-impl Authority {
-    fn generate() -> Result<Self, TlsError> {
-        let key = KeyPair::generate()?;
-        let certificate_pem = authority_params(&key).self_signed(&key)?.pem();
-        Ok(Self { certificate_pem, key })
-    }
-
-    /// Reads the CA of a folder; `None` when it was never finished there.
-    fn load(dir: &Path) -> Result<Option<Self>, TlsError> {
-        let (certificate_path, key_path) = (dir.join(CA_FILE), dir.join(KEY_FILE));
-        let (Some(certificate_pem), Some(key_pem)) = (read_text(&certificate_path)?, read_text(&key_path)?) else {
-            return Ok(None);
-        };
-        let key_pem = Zeroizing::new(key_pem);
-        let usable = || {
-            let key = KeyPair::from_pem(&key_pem).ok()?;
-            let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).ok()?;
-            let der = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
-            CertifiedKey::from_der(vec![certificate], der, &provider()).ok()?;
-            Some(key)
-        };
-        let key = usable().ok_or(TlsError::BrokenCa { certificate: certificate_path, key: key_path })?;
-        Ok(Some(Self { certificate_pem, key }))
-    }
-
-    /// Writes the CA; the certificate last, because its presence says that the CA is complete.
-    fn store(self, dir: &Path) -> Result<Self, TlsError> {
-        let key_pem = Zeroizing::new(self.key.serialize_pem());
-        write_whole(dir, KEY_FILE, &key_pem, Access::OwnerOnly)?;
-        write_whole(dir, CA_FILE, &self.certificate_pem, Access::Everybody)?;
-        Ok(self)
-    }
-}
-
-/// The CA's content. Fixed but for the key, so that a CA read from its files issues exactly as on its first day.
-fn authority_params(key: &KeyPair) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    let fingerprint = data_encoding::HEXLOWER.encode(&params.key_identifier(key)[..4]);
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("iotjob local hub CA {fingerprint}"));
-    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2049, 12, 31);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
 }
 
 // The type is that of rcgen's time library, which nothing else here names.
@@ -220,58 +150,10 @@ fn alternative_name(name: &str) -> Result<SanType, TlsError> {
     Ok(SanType::DnsName(name.try_into().map_err(|_| bad_name())?))
 }
 
-#[derive(Clone, Copy)]
-enum Access {
-    OwnerOnly,
-    Everybody,
-}
-
-/// Writes a file under another name and moves it into place, so that nobody ever reads half of it.
-fn write_whole(dir: &Path, name: &str, content: &str, access: Access) -> Result<(), TlsError> {
-    let (path, unfinished) = (dir.join(name), dir.join(format!("{name}.new")));
-    let write = || -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(match access {
-                Access::OwnerOnly => 0o600,
-                Access::Everybody => 0o644,
-            });
-        }
-        // Elsewhere the folder's own rights protect the key.
-        #[cfg(not(unix))]
-        let _ = access;
-        let mut file = options.open(&unfinished)?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)
-    };
-    write().map_err(|source| TlsError::File { verb: "write", path: path.clone(), source })
-}
-
-fn create_private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(dir)
-}
-
-fn read_text(path: &Path) -> Result<Option<String>, TlsError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(TlsError::File { verb: "read", path: path.to_owned(), source }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn now() -> Timestamp {
@@ -306,7 +188,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         DevCa::load_or_create(dir.path(), &[], now()).unwrap();
-        let mode = fs::metadata(dir.path().join(KEY_FILE)).unwrap().permissions().mode();
+        let mode = fs::metadata(dir.path().join("ca-key.pem")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -314,10 +196,10 @@ mod tests {
     fn an_unfinished_ca_is_made_again_and_a_broken_one_is_not_touched() {
         let dir = tempfile::tempdir().unwrap();
         let first = DevCa::load_or_create(dir.path(), &[], now()).unwrap();
-        fs::remove_file(dir.path().join(CA_FILE)).unwrap();
+        fs::remove_file(dir.path().join("ca.pem")).unwrap();
         let second = DevCa::load_or_create(dir.path(), &[], now()).unwrap();
         assert_ne!(first.ca_pem(), second.ca_pem());
-        fs::write(dir.path().join(CA_FILE), first.ca_pem()).unwrap();
+        fs::write(dir.path().join("ca.pem"), first.ca_pem()).unwrap();
         let error = DevCa::load_or_create(dir.path(), &[], now()).unwrap_err();
         assert!(matches!(error, TlsError::BrokenCa { .. }), "{error}");
     }

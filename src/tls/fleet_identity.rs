@@ -1,17 +1,16 @@
-//! Certificates for simulated devices: signed by themselves, or issued by a CA of the fleet's own; kept in memory only.
+//! Certificates for simulated devices: signed by themselves, or issued by a CA of the fleet's own. Only the CA is ever kept.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use tokio_rustls::rustls::client::{ResolvesClientCert, Resumption};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use super::authority::{Authority, AuthorityKind};
 use super::dev_ca::valid_from_yesterday;
 use super::provider::provider;
 use super::{ClientCertificate, ClientConfig, ClientIdentity, TlsError};
@@ -21,32 +20,35 @@ const VALID_DAYS: i64 = 396;
 /// Sessions that one device remembers. It dials one hub, so a few tickets are all that it can use.
 const SESSIONS_KEPT: usize = 2;
 
-/// A CA that issues the certificates of a fleet and is gone with it.
-pub struct FleetCa {
-    params: CertificateParams,
-    key: KeyPair,
-    pem: String,
-}
+/// The fleet's CA.
+const CA: AuthorityKind = AuthorityKind { name: "iotjob fleet CA", stem: "fleet-ca" };
+
+/// A CA that issues the certificates of a fleet.
+pub struct FleetCa(Authority);
 
 impl FleetCa {
-    /// Makes a CA.
+    /// Makes a CA that lives as long as the value: for a hub that does no longer, either.
     ///
     /// # Errors
     /// [`TlsError`] when the system gives no key.
-    pub fn generate(now: Timestamp) -> Result<Self, TlsError> {
-        let mut params = named("iotjob fleet CA");
-        valid_from_yesterday(&mut params, now, VALID_DAYS);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate()?;
-        let pem = params.self_signed(&key)?.pem();
-        Ok(Self { params, key, pem })
+    pub fn in_memory() -> Result<Self, TlsError> {
+        Authority::generate(&CA).map(Self)
+    }
+
+    /// Takes the CA that lies in `dir`, or makes it there, and gives its certificate's file; safe when several fleets
+    /// start at once.
+    ///
+    /// # Errors
+    /// [`TlsError::File`] and [`TlsError::BrokenCa`] when the files cannot be used.
+    pub fn load_or_create(dir: &Path) -> Result<(Self, PathBuf), TlsError> {
+        let (authority, file) = Authority::load_or_create(dir, &CA)?;
+        Ok((Self(authority), file))
     }
 
     /// Its certificate as PEM: what a hub must trust, with `--trust-ca` for instance.
     #[must_use]
     pub fn pem(&self) -> &str {
-        &self.pem
+        self.0.pem()
     }
 
     /// Issues a certificate to the identity of that name: `device`, or `device/module` (DEVICE.md 1.4).
@@ -55,8 +57,7 @@ impl FleetCa {
     /// [`TlsError`] when the system gives no key.
     pub fn issue(&self, common_name: &str, now: Timestamp) -> Result<ClientIdentity, TlsError> {
         let key = KeyPair::generate()?;
-        let issuer = Issuer::from_params(&self.params, &self.key);
-        let certificate = leaf(common_name, now).signed_by(&key, &issuer)?;
+        let certificate = leaf(common_name, now).signed_by(&key, &self.0.issuer())?;
         Ok(ClientIdentity::new(certificate.into(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
     }
 }
@@ -148,8 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn a_ca_in_a_folder_vouches_for_what_it_issues_on_another_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, file) = FleetCa::load_or_create(dir.path()).unwrap();
+        let (second, _) = FleetCa::load_or_create(dir.path()).unwrap();
+        assert_eq!(first.pem(), second.pem());
+        let cas = ClientCas::from_pem_files(&[file]).unwrap();
+        let issued = second.issue("door", now()).unwrap();
+        let certificate = ClientCertificate::of_handshake(Some(issued.chain())).unwrap();
+        assert_eq!(cas.verify(&certificate, now()), Ok(()));
+    }
+
+    #[test]
     fn the_ca_vouches_for_what_it_issued() {
-        let (ca, file) = (FleetCa::generate(now()).unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let (ca, file) = (FleetCa::in_memory().unwrap(), tempfile::NamedTempFile::new().unwrap());
         std::fs::write(file.path(), ca.pem()).unwrap();
         let cas = ClientCas::from_pem_files(&[file.path().to_owned()]).unwrap();
         let issued = ca.issue("door/cam", now()).unwrap();

@@ -3,6 +3,7 @@
 //! TLS 1.2 and 1.3 everywhere: the Python device SDK speaks nothing newer than 1.2 (CLIENTS.md 1). Nothing here switches
 //! verification off.
 
+mod authority;
 mod client;
 mod client_certificate;
 mod dev_ca;

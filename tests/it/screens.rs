@@ -2,7 +2,7 @@
 
 use crate::support::env::{TestEnv, checkout, finish};
 use crate::support::filters::{VOLATILE, screen};
-use crate::support::process::HubProcess;
+use crate::support::process::{HubProcess, Process};
 
 fn job_file(name: &str) -> String {
     checkout().join("jobs").join(name).display().to_string()
@@ -63,4 +63,27 @@ fn the_banner_of_a_hub_and_the_lines_of_a_device() {
     assert_screen("device_lines", &screen(&env, &stdout, &stderr));
     let (_, stdout, stderr) = hub.process.interrupt();
     assert_screen("hub_banner", &screen(&env, &stdout, &stderr));
+}
+
+#[test]
+fn a_fleet_without_a_terminal() {
+    let env = TestEnv::new();
+    let hub = HubProcess::start(&env, &[]);
+    env.write(
+        "fleet.yaml",
+        "groups:\n  - { name: doors, count: 10, idTemplate: 'door-{n:02}', reported: { firmware: 1 } }\n  \
+         - { name: stubborn, count: 2, methods: { lockDoor: { status: 503 } } }\n",
+    );
+    env.write("lock.yaml", "type: scheduleDeviceMethod\nquery: '*'\nmethod: { name: lockDoor }\ntimeout: 60s\n");
+    let mut command = hub.client(&env, "iothubowner");
+    command.args(["device", "--fleet", "fleet.yaml", "--mqtt-port", &hub.ready.mqtt_port.to_string()]);
+    let mut fleet = Process::start(command.args(["--stop-after", "12"]));
+    fleet.wait_for("12 of 12 devices are ready");
+    let apply = finish(hub.client(&env, "iothubowner").args(["apply", "lock.yaml"]));
+    assert_eq!(apply.code, 6, "{}", apply.stderr);
+    let (code, stdout, stderr) = fleet.finish();
+    assert_eq!(code, Some(0), "{stderr}");
+    let prune = finish(hub.client(&env, "iothubowner").args(["device", "--fleet", "fleet.yaml", "--prune"]));
+    assert_eq!(prune.code, 0, "{}", prune.stderr);
+    assert_screen("device_fleet", &screen(&env, &stdout, &format!("{stderr}\n\n{}", prune.stderr)));
 }

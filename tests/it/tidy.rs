@@ -8,12 +8,12 @@ use crate::support::env::checkout;
 /// Modules from the bottom up; a module may use those of lower layers and itself (see `src/lib.rs`).
 const LAYERS: &[&[&str]] = &[
     &["model"],
-    &["query", "auth", "tls", "mqtt", "source"],
+    &["query", "auth", "tls", "mqtt", "metrics", "source"],
     &["manifest"],
     &["plan", "client", "guardrails"],
     &["run", "device", "hub"],
     &["survey", "fleet"],
-    &["report"],
+    &["report", "registration"],
     &["local"],
     &["cli"],
 ];
@@ -35,7 +35,7 @@ const HOMES: &[(&str, &str)] = &[
     ("rustls::crypto::ring", "src/tls/"),
     ("println!(", "src/build.rs"),
     ("eprintln!(", "nowhere"),
-    ("indicatif::", "src/report/bars.rs src/cli/printer.rs"),
+    ("indicatif::", "src/report/bars.rs src/report/fleet/screen.rs src/cli/printer.rs"),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

@@ -1,13 +1,10 @@
 //! A hub that is as narrow and late as the real one, through the binary: `--tier`, `--query-lag`, `--state-lag`; and how one watches it: `--metrics`.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
 use crate::support::process::{HubProcess, Process};
-use crate::support::raw_http::RawHttp;
+use crate::support::raw_http::{RawHttp, get_plain};
 
 fn twin_job(start: Option<&str>) -> String {
     json!({
@@ -82,15 +79,6 @@ fn a_lagging_index_misses_what_a_get_shows() {
     assert_eq!((&twin["deviceId"], &twin["connectionState"]), (&json!("d"), &json!("Disconnected")));
     let counted = http.ask("GET /statistics/service", "").ok();
     assert_eq!(counted["connectedDeviceCount"], 1);
-}
-
-/// A GET in plain HTTP, with head and body.
-fn get_plain(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("somebody listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers and closes");
-    answer
 }
 
 #[test]

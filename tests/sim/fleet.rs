@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use iotjob::auth::HubHost;
-use iotjob::client::NewDevice;
+use iotjob::client::{NewAuthentication, NewIdentity};
 use iotjob::device::{
     Apply, Behaviour, Credentials, DesiredRule, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet,
     FleetOptions, KeepAlive, MethodRule, Ramp, Transport,
@@ -37,11 +37,12 @@ pub(crate) fn status(number: usize) -> i64 {
     if number % 10 == 3 { 500 } else { 200 }
 }
 
-/// What is registered.
-pub(crate) fn registrations() -> Vec<NewDevice> {
-    let new = |number| NewDevice {
-        id: device_id(number),
-        keys: Some(fixed_keys()),
+/// What is registered. The devices sign with a policy's key, since the hub draws those of identities.
+pub(crate) fn registrations() -> Vec<NewIdentity> {
+    let new = |number| NewIdentity {
+        id: TwinId::device(device_id(number)),
+        authentication: NewAuthentication::Sas,
+        status_reason: None,
         tags: JsonObject::from_iter([("site".to_owned(), json!(site(number)))]),
     };
     (0..DEVICES).map(new).collect()
@@ -86,7 +87,7 @@ fn device(endpoint: &Arc<Endpoint>, number: usize) -> DeviceConfig {
         desired: DesiredRule { apply: Apply::Echo, ..DesiredRule::default() },
         ..Behaviour::default()
     };
-    let credentials = Credentials::IdentityKey(fixed_keys().primary_key);
+    let credentials = Credentials::PolicyKey { policy: "device".into(), key: Arc::new(fixed_keys().primary_key) };
     let id = TwinId::device(device_id(number));
     DeviceConfig::new(Arc::clone(endpoint), id, credentials, Arc::new(behaviour)).expect("an id without wildcards")
 }

@@ -89,7 +89,7 @@ impl World {
     async fn live(self) {
         let Office { hub, plan, clock, ledger, .. } = &self.office;
         hub.start_again().await;
-        let registered = self.office.client("registrar", &self.chance).create_devices(&fleet::registrations()).await;
+        let registered = self.office.client("registrar", &self.chance).create_identities(&fleet::registrations()).await;
         ledger.check(registered.as_ref().is_ok_and(Vec::is_empty), || format!("no devices: {registered:?}"));
         let (fleet, mut ready) = fleet::start(hub, Arc::clone(&self.tls), (clock.clone(), self.seed), ledger.clone());
         let all_ready = ready.wait_for(|count| *count == DEVICES);

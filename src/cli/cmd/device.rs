@@ -1,34 +1,35 @@
 //! `iotjob device`: one simulated device, or a fleet of them, in the foreground.
 
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use self::lines::Lines;
-use crate::auth::{DeviceProof, ServiceConnectionString, parse_device};
+use self::behaviour::BehaviourArgs;
+use self::crowd::CrowdArgs;
+use self::show::Show;
+use self::single::SingleArgs;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{Failure, chain};
-use crate::cli::hub_target::{HubArgs, failure, variable};
+use crate::cli::failure::Failure;
+use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
-use crate::cli::secret_arg::SecretArg;
 use crate::cli::signals::StopSignals;
-use crate::client::{ErrorClass, NewDevice};
-use crate::device::{
-    Behaviour, Credentials, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet, FleetOptions, IdTemplate,
-    LossReason, MethodRule, Ramp, Transport, ValueTemplate,
-};
-use crate::local::{HubPlace, Room, make_room};
-use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, MQTT_PORT};
-use crate::model::{Clock, DeviceId, ErrorCode, JsonObject, Rng, Seed, TwinId, reported_violations};
-use crate::tls::{ClientConfig, ClientIdentity, client_config, client_config_with_identity};
+use crate::device::{DeviceConfig, DeviceEvent, DeviceEventKind, Fleet, FleetOptions, LossReason, Ramp};
+use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, FLEET_SCREEN_MS};
+use crate::model::{Clock, Seed};
+use crate::report::{FleetWatch, WatchedGroup};
 
+mod behaviour;
+mod crowd;
 mod lines;
-
-/// Environment variable with a device's connection string, or `@FILE`.
-const CONNECTION_STRING_VARIABLE: &str = "IOTHUB_DEVICE_CONNECTION_STRING";
+mod prune;
+mod scrape;
+mod show;
+mod single;
 
 /// Events that wait to be printed before devices wait for the printer.
 const EVENTS_QUEUED_MAX: usize = 1_024;
@@ -36,245 +37,189 @@ const EVENTS_QUEUED_MAX: usize = 1_024;
 /// What `device` takes.
 #[derive(Debug, clap::Args)]
 pub struct DeviceArgs {
-    /// Connection string of the device, or @FILE to read it from a file. Other users of the machine can see arguments:
-    /// better set IOTHUB_DEVICE_CONNECTION_STRING
-    #[arg(long, value_name = "STRING", conflicts_with_all = ["count", "hub_connection_string"])]
-    connection_string: Option<SecretArg>,
-    /// PEM file with the device's X.509 certificate, for a connection string with x509=true; certificates that lead to its CA
-    /// may follow in it
-    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "count")]
-    cert: Option<PathBuf>,
-    /// PEM file with the certificate's private key, not encrypted
-    #[arg(long, value_name = "FILE", requires = "cert", conflicts_with = "count")]
-    key: Option<PathBuf>,
-    /// Run so many devices of the hub, and register those that are missing. Takes the hub's service connection string,
-    /// whose policy needs DeviceConnect, and RegistryWrite to register
-    #[arg(long, value_name = "N")]
-    count: Option<NonZeroU32>,
-    /// Ids of a fleet: {n:05} stands for the device's number from 1, in five digits
-    #[arg(long, value_name = "TEMPLATE", default_value = "device-{n:05}", requires = "count")]
-    id_template: IdTemplate,
-    /// Devices of a fleet to start in a second
-    #[arg(long, value_name = "N", default_value = "100", requires = "count")]
-    ramp: NonZeroU32,
-    /// Port of MQTT over TLS for a fleet; a device's connection string names its own after the host
-    #[arg(long, value_name = "PORT", default_value_t = MQTT_PORT)]
-    mqtt_port: u16,
-    /// How to answer a method: name=status[:JSON][@delay], as in lockDoor=200:{"ok":true}@1s..3s; JSON may be @FILE. May be
-    /// repeated. Other methods are answered 200 with what was called
-    #[arg(long = "method", value_name = "RULE")]
-    methods: Vec<String>,
-    /// Properties to report after each connect, as a JSON object or @FILE
-    #[arg(long, value_name = "JSON")]
-    report: Option<String>,
-    /// How to write what happens to stdout: method calls and desired properties as text, or every event as JSON
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
-    output: OutputFormat,
+    #[command(flatten)]
+    single: SingleArgs,
+    #[command(flatten)]
+    crowd: CrowdArgs,
+    #[command(flatten)]
+    behaviour: BehaviourArgs,
+    #[command(flatten)]
+    ending: EndingArgs,
+    #[command(flatten)]
+    shown: ShownArgs,
     #[command(flatten)]
     hub: HubArgs,
 }
 
-/// Runs the command until Ctrl-C or SIGTERM, or until every device has given up.
+/// When to stop by itself.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "For how long")]
+struct EndingArgs {
+    /// Stop after so long, counted from the first device's start [default: run until Ctrl-C]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "prune")]
+    duration: Option<Duration>,
+    /// Stop once so many method calls were answered
+    #[arg(long, value_name = "CALLS", conflicts_with = "prune")]
+    stop_after: Option<NonZeroU64>,
+}
+
+/// What is seen of it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is shown")]
+struct ShownArgs {
+    /// How to write what happens to stdout: method calls and desired properties of up to ten devices as text, or every
+    /// event of every device as JSON, with a summary at the end
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
+    output: OutputFormat,
+    /// Serve Prometheus metrics there at /metrics, in plain HTTP and without credentials; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "prune")]
+    metrics: Option<SocketAddr>,
+}
+
+/// Devices that are ready to be started.
+struct Prepared {
+    devices: Vec<DeviceConfig>,
+    groups: Vec<WatchedGroup>,
+    seed: Seed,
+    ramp: Ramp,
+}
+
+/// Runs the command until Ctrl-C or SIGTERM, until its own end is reached, or until every device has given up.
 ///
 /// # Errors
 /// Exit 2 for what the arguments get wrong, 4 when the hub refuses every device, 5 when its certificate is not trusted.
 pub async fn run(args: DeviceArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut signals = StopSignals::listen()
         .map_err(|error| Failure::unexpected(format!("signals cannot be listened for: {error}")))?;
-    let behaviour = Arc::new(behaviour(&args)?);
-    let tls = tls(&args)?;
     let prepared = async {
-        match args.count {
-            Some(count) => fleet(&args, count, Arc::new(tls), behaviour, printer).await,
-            None => Ok(vec![single(&args, Arc::new(tls), behaviour, printer)?]),
+        if args.crowd.prune {
+            return prune::run(&args.crowd, &args.hub, args.shown.output, printer).await.map(Begun::Done);
         }
+        match args.crowd.is_wanted() {
+            true => crowd::prepare(&args, printer).await,
+            false => single::prepare(&args, printer),
+        }
+        .map(Begun::Ready)
     };
-    let devices = tokio::select! {
-        devices = prepared => devices?,
-        () = signals.recv() => return Ok(Exit::Success),
+    let begun = tokio::select! {
+        begun = prepared => begun?,
+        () = signals.recv() => return Ok(interrupted(args.crowd.prune, printer)),
     };
-    let mut lines = Lines::new(printer.clone(), args.output, devices.len(), Clock::system());
-    lines.introduce(&devices);
-
-    let (send, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
-    let ramp = Ramp::PerSecond(args.ramp);
-    let fleet = Fleet::start(
-        devices,
-        FleetOptions { clock: Clock::system(), seed: Seed::drawn(&Rng::from_entropy()), ramp },
-        send,
-    );
-    let (mut last_words, mut news) = (None, Vec::new());
-    loop {
-        tokio::select! {
-            count = events.recv_many(&mut news, DEVICE_EVENTS_PRINTED_MAX) => if count == 0 {
-                return Err(all_gave_up(last_words));
-            },
-            () = signals.recv() => break,
-        }
-        for event in news.drain(..) {
-            lines.tell(&event);
-            if let DeviceEventKind::GaveUp { .. } = &event.kind {
-                last_words = Some(event);
-            }
-        }
-        lines.flush();
+    match begun {
+        Begun::Done(exit) => Ok(exit),
+        Begun::Ready(prepared) => run_devices(prepared, &args, signals, printer).await,
     }
-    printer.say("stopping");
+}
+
+/// What it means to be interrupted before devices run.
+fn interrupted(while_pruning: bool, printer: &Printer) -> Exit {
+    if !while_pruning {
+        return Exit::Success;
+    }
+    printer.say("interrupted; what was deleted until now is gone, the rest is left");
+    Exit::Interrupted
+}
+
+/// How far the command came before devices run.
+enum Begun {
+    /// There is nothing more to do.
+    Done(Exit),
+    /// Devices can be started.
+    Ready(Prepared),
+}
+
+/// Why devices are stopped.
+enum Why {
+    /// Somebody, or the command line, wants it.
+    Wanted,
+    /// Every device has given up; the last words of one of them.
+    AllGaveUp(Option<DeviceEvent>),
+}
+
+/// Runs devices to the end.
+async fn run_devices(
+    prepared: Prepared,
+    args: &DeviceArgs,
+    mut signals: StopSignals,
+    printer: &Printer,
+) -> Result<Exit, Failure> {
+    let clock = Clock::system();
+    let watch = Arc::new(FleetWatch::new(prepared.groups, clock.clone()));
+    let stop_metrics = CancellationToken::new();
+    let _stopped_at_the_end = stop_metrics.clone().drop_guard();
+    if let Some(address) = args.shown.metrics {
+        scrape::serve(address, Arc::clone(&watch), stop_metrics, printer).await?;
+    }
+    let mut show = Show::new(printer, args.shown.output, &prepared.devices, Arc::clone(&watch), clock.clone());
+    let (send, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
+    let options = FleetOptions { clock, seed: prepared.seed, ramp: prepared.ramp };
+    let fleet = Fleet::start(prepared.devices, options, send);
+
+    let why = tokio::select! {
+        why = watch_devices(&mut events, &mut show, args.ending.stop_after) => why,
+        () = signals.recv() => Why::Wanted,
+        () = over(args.ending.duration) => Why::Wanted,
+    };
+    show.stop(&why);
+    let farewell = async {
+        let tell_the_rest = async {
+            while let Some(event) = events.recv().await {
+                show.tell(&event);
+            }
+        };
+        tokio::join!(fleet.stop(), tell_the_rest);
+    };
     tokio::select! {
-        () = fleet.stop() => {}
+        () = farewell => {}
         () = signals.recv() => {}
     }
-    Ok(Exit::Success)
-}
-
-/// TLS settings, with the device's certificate if it has one.
-fn tls(args: &DeviceArgs) -> Result<ClientConfig, Failure> {
-    let config = match (&args.cert, &args.key) {
-        (Some(cert), Some(key)) => ClientIdentity::from_pem_files(cert, key)
-            .and_then(|identity| client_config_with_identity(&args.hub.trust(), identity)),
-        _ => client_config(&args.hub.trust()),
-    };
-    config.map_err(|error| Failure::usage(chain(&error)))
-}
-
-/// The device of a connection string.
-fn single(
-    args: &DeviceArgs,
-    tls: Arc<ClientConfig>,
-    behaviour: Arc<Behaviour>,
-    printer: &Printer,
-) -> Result<DeviceConfig, Failure> {
-    let from_environment = || variable(CONNECTION_STRING_VARIABLE).and_then(|text| text.parse::<SecretArg>().ok());
-    let given = args.connection_string.clone().or_else(from_environment).ok_or_else(|| no_device(&args.hub))?;
-    let parsed = parse_device(&given.reveal()?).map_err(|error| {
-        Failure::usage(error.to_string())
-            .hint("it reads HostName=...;DeviceId=...;SharedAccessKey=..., in quotes for the shell")
-    })?;
-    for key in &parsed.unknown_keys {
-        printer.warn(&format!("`{key}` in the connection string means nothing here"));
+    show.finish();
+    match why {
+        Why::Wanted => Ok(Exit::Success),
+        Why::AllGaveUp(last) => Err(all_gave_up(last)),
     }
-    match (&parsed.value.proof, &args.cert) {
-        (DeviceProof::Certificate, None) => {
-            return Err(Failure::usage("the connection string has x509=true, and no certificate is named")
-                .hint("name its PEM files with --cert and --key"));
+}
+
+/// Shows what devices tell until so many calls were answered, or all of them are gone.
+async fn watch_devices(
+    events: &mut mpsc::Receiver<DeviceEvent>,
+    show: &mut Show,
+    stop_after: Option<NonZeroU64>,
+) -> Why {
+    let (mut last_words, mut answered, mut news, mut gone) = (None, 0, Vec::new(), false);
+    let mut ticks = tokio::time::interval(Duration::from_millis(FLEET_SCREEN_MS));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            count = events.recv_many(&mut news, DEVICE_EVENTS_PRINTED_MAX), if !gone => if count == 0 {
+                if last_words.is_some() || !show.stays_offline() {
+                    return Why::AllGaveUp(last_words);
+                }
+                // Nobody comes, because the fleet wants it so: whoever started it says for how long.
+                gone = true;
+            },
+            _ = ticks.tick() => show.tick(),
         }
-        (DeviceProof::Key(_) | DeviceProof::PolicyKey { .. }, Some(_)) => {
-            return Err(Failure::usage("--cert is for a connection string with x509=true; this one has a key"));
+        for event in news.drain(..) {
+            show.tell(&event);
+            match event.kind {
+                DeviceEventKind::MethodAnswered { .. } => answered += 1,
+                DeviceEventKind::GaveUp { .. } => last_words = Some(event),
+                _ => {}
+            }
         }
-        (DeviceProof::Certificate, Some(_)) | (DeviceProof::Key(_) | DeviceProof::PolicyKey { .. }, None) => {}
-    }
-    DeviceConfig::of_connection_string(parsed.value, Transport::Mqtt, tls, behaviour)
-        .map_err(|error| Failure::usage(error.to_string()))
-}
-
-fn no_device(hub: &HubArgs) -> Failure {
-    if hub.is_explicit() {
-        return Failure::usage("a hub's connection string alone names no device").hint("add --count N to run a fleet");
-    }
-    Failure::usage("no device is named")
-        .hint(format!("set {CONNECTION_STRING_VARIABLE} to the device's connection string, or to @FILE"))
-        .hint("or give the hub's connection string and --count N to run a fleet")
-}
-
-/// The devices of a fleet, registered; all sign with the policy's key.
-async fn fleet(
-    args: &DeviceArgs,
-    count: NonZeroU32,
-    tls: Arc<ClientConfig>,
-    behaviour: Arc<Behaviour>,
-    printer: &Printer,
-) -> Result<Vec<DeviceConfig>, Failure> {
-    check_room(count)?;
-    let hub = args.hub.connection(printer)?;
-    let ids: Vec<DeviceId> = (1..=u64::from(count.get()))
-        .map(|number| args.id_template.id(number))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::usage(format!("--id-template: {error}")))?;
-    register(args, &hub, &ids, printer).await?;
-
-    let endpoint = Arc::new(Endpoint::of_hub(&hub.host, Transport::Mqtt, args.mqtt_port, tls));
-    let credentials = Credentials::PolicyKey { policy: hub.policy.into(), key: Arc::new(hub.key) };
-    let device = |id| {
-        DeviceConfig::new(Arc::clone(&endpoint), TwinId::device(id), credentials.clone(), Arc::clone(&behaviour))
-            .map_err(|error| Failure::usage(error.to_string()))
-    };
-    ids.into_iter().map(device).collect()
-}
-
-/// Registers what is missing. A policy that may not is no obstacle when nothing is missing, which the hub will show.
-async fn register(
-    args: &DeviceArgs,
-    hub: &ServiceConnectionString,
-    ids: &[DeviceId],
-    printer: &Printer,
-) -> Result<(), Failure> {
-    let wanted: Vec<NewDevice> =
-        ids.iter().map(|id| NewDevice { id: id.clone(), keys: None, tags: JsonObject::new() }).collect();
-    let refused = match args.hub.client(printer)?.create_devices(&wanted).await {
-        Ok(refused) => refused,
-        Err(error) if error.class() == ErrorClass::NotPermitted => {
-            printer.warn(&format!(
-                "the policy `{}` may not register devices; those that the hub does not know cannot connect",
-                hub.policy
-            ));
-            return Ok(());
-        }
-        Err(error) => return Err(failure(&error)),
-    };
-    let existing = refused.iter().filter(|refusal| refusal.code == Some(ErrorCode::DeviceAlreadyExists)).count();
-    if let Some(refusal) = refused.iter().find(|refusal| refusal.code != Some(ErrorCode::DeviceAlreadyExists)) {
-        let message = format!("the hub did not register `{}`: {}", refusal.device_id, refusal.message);
-        return Err(Failure::new(Exit::HubUnavailable, message));
-    }
-    printer.say(&format!("{} devices registered, {existing} were there", ids.len() - existing));
-    Ok(())
-}
-
-/// Each device is a socket, and many systems start with 1,024 files a process. Better no fleet than half of one.
-fn check_room(count: NonZeroU32) -> Result<(), Failure> {
-    match make_room(HubPlace::Elsewhere) {
-        Ok(room) if u64::from(count.get()) > room.devices as u64 => Err(no_room(count, room)),
-        Ok(_) => Ok(()),
-        Err(error) => {
-            tracing::debug!(%error, "the file limit of this process is unknown");
-            Ok(())
+        show.flush();
+        if stop_after.is_some_and(|calls| answered >= calls.get()) {
+            return Why::Wanted;
         }
     }
 }
 
-fn no_room(count: NonZeroU32, room: Room) -> Failure {
-    let Room { files, devices } = room;
-    Failure::usage(format!(
-        "{count} devices do not fit into one process here: its file limit of {files} allows {devices}"
-    ))
-    .hint("raise the limit of this process and of the hub's, with `ulimit -n` for instance")
-    .hint("or start several processes, each with an --id-template of its own")
-}
-
-fn behaviour(args: &DeviceArgs) -> Result<Behaviour, Failure> {
-    let mut behaviour = Behaviour::default();
-    for text in &args.methods {
-        let (name, rule) = MethodRule::parse(text, |path| std::fs::read_to_string(path))
-            .map_err(|error| Failure::usage(format!("--method: {error}")))?;
-        if behaviour.methods.insert(name.to_string(), rule).is_some() {
-            return Err(Failure::usage(format!("--method: `{name}` has two rules")));
-        }
-    }
-    behaviour.reported = args.report.as_deref().map(reported).transpose()?.map(ValueTemplate::fixed);
-    Ok(behaviour)
-}
-
-fn reported(text: &str) -> Result<JsonObject, Failure> {
-    let read = text.strip_prefix('@').map(|path| {
-        std::fs::read_to_string(Path::new(path))
-            .map_err(|error| Failure::usage(format!("--report: `{path}` cannot be read: {error}")))
-    });
-    let text = read.transpose()?.unwrap_or_else(|| text.to_owned());
-    let object: JsonObject = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("--report is not a JSON object: {error}")))?;
-    match reported_violations(&object).first() {
-        Some(violation) => Err(Failure::usage(format!("--report: {violation}"))),
-        None => Ok(object),
+/// Waits for the end of a time; for ever without one.
+async fn over(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -286,64 +231,7 @@ fn all_gave_up(last: Option<DeviceEvent>) -> Failure {
     match reason {
         LossReason::Refused(_) => Failure::new(Exit::NotPermitted, message)
             .hint("check that the device is registered and enabled, its key or certificate, and this machine's clock")
-            .hint("the key of a policy needs the right DeviceConnect"),
+            .hint("the key of a policy needs the right DeviceConnect; the hub must trust the CA that issued a certificate"),
         _ => Failure::new(Exit::HubUnavailable, message),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Probe {
-        #[command(flatten)]
-        device: DeviceArgs,
-    }
-
-    fn args(line: &[&str]) -> Result<DeviceArgs, clap::Error> {
-        Probe::try_parse_from([&["probe"], line].concat()).map(|probe| probe.device)
-    }
-
-    #[test]
-    fn behaviour_comes_from_the_flags() {
-        let args = args(&["--method", "a=200:{}@1s", "--method", "b=500", "--report", r#"{"fw": 1}"#]).unwrap();
-        let behaviour = behaviour(&args).unwrap();
-        assert_eq!(behaviour.methods.keys().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(behaviour.reported.unwrap().largest()["fw"], 1);
-    }
-
-    #[test]
-    fn mistakes_in_flags_are_wrong_usage() {
-        for line in [
-            &["--method", "a"][..],
-            &["--method", "a=1", "--method", "a=2"],
-            &["--report", "[1]"],
-            &["--report", r#"{"a.b": 1}"#],
-            &["--report", "@/no/such/file"],
-        ] {
-            assert_eq!(behaviour(&args(line).unwrap()).unwrap_err().exit, Exit::Usage, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn a_fleet_past_the_file_limit_is_told_both_numbers() {
-        let failure = no_room(NonZeroU32::new(5_000).unwrap(), Room { files: 1_024, devices: 896 });
-        let expected = "5000 devices do not fit into one process here: its file limit of 1024 allows 896";
-        assert_eq!((failure.exit, failure.message.as_str()), (Exit::Usage, expected));
-        assert_eq!(failure.hints.len(), 2);
-    }
-
-    #[test]
-    fn one_device_and_a_fleet_exclude_each_other() {
-        assert!(args(&["--connection-string", "x", "--count", "2"]).is_err());
-        assert!(args(&["--cert", "c.pem", "--key", "k.pem", "--count", "2"]).is_err());
-        assert!(args(&["--cert", "c.pem"]).is_err() && args(&["--key", "k.pem"]).is_err());
-        assert!(args(&["--id-template", "d-{n}"]).is_err());
-        assert!(args(&["--count", "0"]).is_err());
-        assert!(args(&["--count", "2", "--id-template", "door"]).is_err());
-        assert!(args(&["--count", "2", "--id-template", "door-{n:03}", "--mqtt-port", "1"]).is_ok());
     }
 }

@@ -3,8 +3,11 @@
 use serde_json::json;
 
 use super::scripted_hub::{ScriptedHub, answer, ok};
-use crate::client::{ErrorKind, IfMatch, NewDevice};
-use crate::model::{ErrorCode, JobRequest, JobStatus, JobType, JsonObject, MethodRequest, TwinId, TwinPatch};
+use crate::client::{ErrorKind, IfMatch, NewAuthentication, NewIdentity, RegistryEntry};
+use crate::model::{
+    AuthenticationType, ErrorCode, JobRequest, JobStatus, JobType, JsonObject, MethodRequest, TwinId, TwinPatch,
+    X509Thumbprints,
+};
 
 #[tokio::test]
 async fn every_request_carries_what_the_service_asks_for() {
@@ -82,36 +85,83 @@ async fn methods_and_twins_go_to_modules_too() {
     assert_eq!(requests[1].body, r#"{"properties":{"desired":{"a":null}}}"#);
 }
 
+const ALL_GOOD: &str = r#"{"isSuccessful":true,"errors":[],"warnings":[]}"#;
+
+fn new_identity(id: &str) -> NewIdentity {
+    NewIdentity {
+        id: TwinId::device(id.parse().unwrap()),
+        authentication: NewAuthentication::Sas,
+        status_reason: None,
+        tags: JsonObject::new(),
+    }
+}
+
 #[tokio::test]
 async fn a_bulk_call_gives_the_items_that_failed_whatever_form_their_code_has() {
     let failed = r#"{"isSuccessful":false,"warnings":[],"errors":[
         {"deviceId":"a","errorCode":"DeviceAlreadyExists","errorStatus":"exists"},
-        {"deviceId":"b","errorCode":409001,"errorStatus":null}]}"#;
+        {"deviceId":"b","moduleId":"m","errorCode":409001,"errorStatus":null}]}"#;
     let hub = ScriptedHub::start(vec![
-        ok(&[], r#"{"isSuccessful":true,"errors":[],"warnings":[]}"#),
+        ok(&[], ALL_GOOD),
         answer("400 Bad Request", &["iothub-errorcode: BulkRegistryOperationFailure"], failed),
     ])
     .await;
-    let devices: Vec<NewDevice> = (0..101)
-        .map(|n| NewDevice { id: format!("d{n}").parse().unwrap(), keys: None, tags: JsonObject::new() })
-        .collect();
-    let failures = hub.client().create_devices(&devices).await.unwrap();
-    let codes: Vec<_> = failures.iter().map(|failure| (failure.device_id.as_str(), failure.code)).collect();
-    assert_eq!(codes, [("a", Some(ErrorCode::DeviceAlreadyExists)), ("b", Some(ErrorCode::DeviceAlreadyExists))]);
+    let devices: Vec<NewIdentity> = (0..101).map(|n| new_identity(&format!("d{n}"))).collect();
+    let failures = hub.client().create_identities(&devices).await.unwrap();
+    let told: Vec<_> =
+        failures.iter().map(|failed| (failed.device_id.as_str(), failed.module_id.as_deref(), failed.code)).collect();
+    let code = Some(ErrorCode::DeviceAlreadyExists);
+    assert_eq!(told, [("a", None, code), ("b", Some("m"), code)]);
     let sizes: Vec<usize> = hub.requests().iter().map(|request| request.body.matches("importMode").count()).collect();
     assert_eq!(sizes, [100, 1]);
+}
+
+#[tokio::test]
+async fn bulk_items_say_what_they_are_and_what_they_must_not_touch() {
+    let hub = ScriptedHub::start(vec![ok(&[], ALL_GOOD), ok(&[], ALL_GOOD), ok(&[], ALL_GOOD)]).await;
+    let client = hub.client();
+    let tags = json!({"building": 43}).as_object().cloned().unwrap();
+    let made = NewIdentity { status_reason: Some("made by a test".to_owned()), tags, ..new_identity("d") };
+    let module = NewIdentity { id: TwinId::module("d".parse().unwrap(), "m".parse().unwrap()), ..new_identity("d") };
+    client.create_identities(&[made, module]).await.unwrap();
+    let thumbprints = X509Thumbprints { primary_thumbprint: Some("AB".to_owned()), secondary_thumbprint: None };
+    let signed = NewIdentity { authentication: NewAuthentication::SelfSigned(thumbprints), ..new_identity("s") };
+    client.replace_identities(&[(signed, Some("MQ==".to_owned()))]).await.unwrap();
+    let entry = RegistryEntry {
+        id: "d".parse().unwrap(),
+        etag: "Mg==".to_owned(),
+        authentication_type: AuthenticationType::Sas,
+    };
+    client.delete_devices(&[entry]).await.unwrap();
+    let bodies: Vec<String> = hub.requests().into_iter().map(|request| request.body).collect();
+    insta::assert_snapshot!(bodies.join("\n"), @r#"
+    [{"id":"d","importMode":"create","status":"enabled","statusReason":"made by a test","authentication":{"type":"sas","symmetricKey":{}},"tags":{"building":43}},{"id":"d","moduleId":"m","importMode":"create","authentication":{"type":"sas","symmetricKey":{}}}]
+    [{"id":"s","importMode":"updateIfMatchETag","eTag":"MQ==","status":"enabled","authentication":{"type":"selfSigned","x509Thumbprint":{"primaryThumbprint":"AB","secondaryThumbprint":null}}}]
+    [{"id":"d","importMode":"deleteIfMatchETag","eTag":"Mg=="}]
+    "#);
+    assert!(hub.requests().iter().all(|request| request.line == "POST /devices?api-version=2021-04-12 HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn devices_are_found_by_their_status_reason_whatever_it_holds() {
+    let page = r#"[{"deviceId":"a","deviceEtag":"MQ==","authenticationType":"selfSigned"}]"#;
+    let hub = ScriptedHub::start(vec![ok(&["x-ms-continuation: more"], page), ok(&[], "[]"), ok(&[], r#"[{}]"#)]).await;
+    let client = hub.client();
+    let found = client.devices_with_status_reason(r"it's \ mine").await.unwrap();
+    let authentication_type = AuthenticationType::SelfSigned;
+    assert_eq!(found, [RegistryEntry { id: "a".parse().unwrap(), etag: "MQ==".to_owned(), authentication_type }]);
+    let query = r#"{"query":"SELECT deviceId, deviceEtag, authenticationType FROM devices WHERE statusReason = 'it\\'s \\\\ mine'"}"#;
+    assert!(hub.requests().iter().all(|request| request.body == query), "{:?}", hub.requests());
+    let error = client.devices_with_status_reason("x").await.unwrap_err();
+    assert!(matches!(*error.kind, ErrorKind::BadAnswer { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_device_with_a_certificate_has_no_keys() {
     let body = r#"{"deviceId":"d","etag":"x","status":"disabled","connectionState":"Connected","authentication":
         {"type":"selfSigned","symmetricKey":{"primaryKey":null,"secondaryKey":null},"x509Thumbprint":{"primaryThumbprint":"AB"}}}"#;
-    let hub = ScriptedHub::start(vec![ok(&[], body), answer("204 No Content", &[], "")]).await;
-    let client = hub.client();
-    let id = "d".parse().unwrap();
-    let device = client.device(&id).await.unwrap();
+    let hub = ScriptedHub::start(vec![ok(&[], body)]).await;
+    let device = hub.client().device(&"d".parse().unwrap()).await.unwrap();
     assert_eq!(device.authentication.symmetric_key, None);
     assert_eq!(device.authentication.x509_thumbprint.unwrap().primary_thumbprint.as_deref(), Some("AB"));
-    client.delete_device(&id).await.unwrap();
-    assert_eq!(hub.requests()[1].header("if-match"), Some("\"*\""));
 }

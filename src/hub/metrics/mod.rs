@@ -3,8 +3,8 @@
 //! Counting costs a few atomic additions and is always on; a port serves the counts when one was asked for.
 
 mod families;
-mod port;
+mod source;
 
 pub(crate) use families::Batch;
 pub use families::Metrics;
-pub use port::{MetricsPort, MetricsPortError};
+pub(crate) use source::HubSource;

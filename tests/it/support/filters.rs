@@ -9,6 +9,9 @@ pub(crate) const VOLATILE: &[(&str, &str)] = &[
     (r"localhost:\d+", "localhost:[port]"),
     (r"\bport \d+", "port [port]"),
     (r"SharedAccessKey=[A-Za-z0-9+/=]+", "SharedAccessKey=[key]"),
+    (r"(devices?) for (\d+ min )?\d+ s:", "$1 for [time]:"),
+    // Whether a fleet runs long enough to say how it stands is chance.
+    (r"(?m)^(\d+ min )?\d+ s: \d+ of \d+ online.*\n", ""),
     // A hub's log is not its banner.
     (r"(?m)^\[time\] +[A-Z]+ .*\n", ""),
     // Whether a look at a short job falls between its start and its end is chance.

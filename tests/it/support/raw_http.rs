@@ -196,3 +196,12 @@ pub(crate) fn sign(resource: &str, key: &[u8], policy: Option<&str>, seconds: i6
     let policy = policy.map(|name| format!("&skn={name}")).unwrap_or_default();
     format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}{policy}")
 }
+
+/// A GET in plain HTTP, with head and body.
+pub(crate) fn get_plain(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers and closes");
+    answer
+}

@@ -9,9 +9,10 @@ use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::device::{DesiredOrigin, DeviceConfig, DeviceEvent, DeviceEventKind, LossReason};
 use crate::model::{Clock, TwinId};
+use crate::report::{FleetPicture, summary_json};
 
 /// Devices up to which each is spoken of by name; of more, only the number is.
-const NAMED_MAX: usize = 10;
+pub(super) const NAMED_MAX: usize = 10;
 
 /// Prints the events of a fleet.
 pub(super) struct Lines {
@@ -21,13 +22,14 @@ pub(super) struct Lines {
     total: usize,
     ready: HashSet<Arc<TwinId>>,
     tenths_told: usize,
+    gave_up: usize,
     /// Lines for stdout that wait for [`Lines::flush`].
     data: String,
 }
 
 impl Lines {
     pub(super) fn new(printer: Printer, format: OutputFormat, total: usize, clock: Clock) -> Self {
-        Self { printer, format, clock, total, ready: HashSet::new(), tenths_told: 0, data: String::new() }
+        Self { printer, format, clock, total, ready: HashSet::new(), tenths_told: 0, gave_up: 0, data: String::new() }
     }
 
     pub(super) fn introduce(&self, devices: &[DeviceConfig]) {
@@ -43,7 +45,8 @@ impl Lines {
     pub(super) fn tell(&mut self, event: &DeviceEvent) {
         let data = match self.format {
             OutputFormat::Json => Some(json_line(event, &self.clock)),
-            OutputFormat::Text => text_line(event),
+            OutputFormat::Text if self.total <= NAMED_MAX => text_line(event),
+            OutputFormat::Text => None,
         };
         if let Some(line) = data {
             if !self.data.is_empty() {
@@ -62,7 +65,23 @@ impl Lines {
         if let DeviceEventKind::GaveUp { reason } = &event.kind
             && self.total > 1
         {
-            self.printer.warn(&format!("`{}` gave up: {reason}", event.id));
+            self.gave_up += 1;
+            match self.gave_up {
+                ..=NAMED_MAX => self.printer.warn(&format!("`{}` gave up: {reason}", event.id)),
+                number if number == NAMED_MAX + 1 => self.printer.warn("more devices give up; the summary counts them"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Writes what all devices came to, for programs.
+    pub(super) fn summarise(&mut self, picture: &FleetPicture) {
+        if self.format == OutputFormat::Json {
+            let mut line = json!({ "v": 1, "event": "summary", "time": self.clock.now().to_string() });
+            if let (Value::Object(line), Value::Object(members)) = (&mut line, summary_json(picture)) {
+                line.extend(members);
+            }
+            self.printer.data(&line.to_string());
         }
     }
 
@@ -118,7 +137,8 @@ impl Lines {
     /// How many of a crowd are up, each time a tenth of them more or less is.
     fn tell_number(&mut self) {
         let tenths = self.ready.len() * 10 / self.total;
-        if tenths != self.tenths_told {
+        // A live screen shows as much.
+        if tenths != self.tenths_told && !self.printer.is_interactive() {
             self.tenths_told = tenths;
             self.printer.say(&format!("{} of {} devices are ready", self.ready.len(), self.total));
         }
@@ -141,7 +161,7 @@ fn text_line(event: &DeviceEvent) -> Option<String> {
     }
 }
 
-/// Every event as one JSON object; `v` grows when the meaning of a member changes.
+/// Every event as one JSON object, as docs/device-events.md says; `v` grows when the meaning of a member changes.
 fn json_line(event: &DeviceEvent, clock: &Clock) -> String {
     let (name, members) = match &event.kind {
         DeviceEventKind::Connected => ("connected", json!({})),
@@ -169,9 +189,12 @@ fn json_line(event: &DeviceEvent, clock: &Clock) -> String {
             ("reportRefused", json!({ "status": status, "message": body }))
         }
         DeviceEventKind::Disconnected { reason, retry_after } => {
-            ("disconnected", json!({ "reason": reason.to_string(), "retryAfterSeconds": retry_after.as_secs_f64() }))
+            let (kind, seconds) = (reason.kind().word(), retry_after.as_secs_f64());
+            ("disconnected", json!({ "reason": reason.to_string(), "kind": kind, "retryAfterSeconds": seconds }))
         }
-        DeviceEventKind::GaveUp { reason } => ("gaveUp", json!({ "reason": reason.to_string() })),
+        DeviceEventKind::GaveUp { reason } => {
+            ("gaveUp", json!({ "reason": reason.to_string(), "kind": reason.kind().word() }))
+        }
     };
     let mut line = json!({ "v": 1, "event": name, "time": clock.now().to_string(), "deviceId": event.id.device });
     if let (Some(module), Value::Object(line)) = (&event.id.module, &mut line) {
@@ -189,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::cli::global_args::{ColorChoice, GlobalArgs};
+    use crate::model::JsonObject;
 
     fn event(kind: DeviceEventKind) -> DeviceEvent {
         DeviceEvent { id: Arc::new(TwinId::device("door".parse().unwrap())), kind }
@@ -210,12 +234,53 @@ mod tests {
     #[test]
     fn data_waits_to_be_written_together() {
         let printer = Printer::from_args(&GlobalArgs { verbose: 0, quiet: true, color: ColorChoice::Never });
-        let mut lines = Lines::new(printer, OutputFormat::Text, 100, Clock::system());
+        let mut lines = Lines::new(printer, OutputFormat::Json, NAMED_MAX + 1, Clock::system());
         for _ in 0..2 {
             lines.tell(&event(DeviceEventKind::MethodCalled { name: "m".to_owned(), payload: json!(1) }));
         }
-        lines.tell(&event(DeviceEventKind::Connected));
-        assert_eq!(lines.data, "door method m 1\ndoor method m 1");
+        let waiting: Vec<Value> = lines.data.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(waiting.len() == 2 && waiting.iter().all(|line| line["payload"] == 1), "{waiting:?}");
+    }
+
+    #[test]
+    fn a_crowd_is_no_story() {
+        let printer = Printer::from_args(&GlobalArgs { verbose: 0, quiet: true, color: ColorChoice::Never });
+        let mut lines = Lines::new(printer, OutputFormat::Text, NAMED_MAX + 1, Clock::system());
+        lines.tell(&event(DeviceEventKind::MethodCalled { name: "m".to_owned(), payload: json!(1) }));
+        assert_eq!(lines.data, "");
+    }
+
+    #[test]
+    fn every_event_and_member_is_documented() {
+        let documented =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/device-events.md")).unwrap();
+        let name = || "m".to_owned();
+        let reason = || LossReason::Closed;
+        let clock = Clock::driven(jiff::Timestamp::UNIX_EPOCH, || Duration::ZERO);
+        for kind in [
+            DeviceEventKind::Connected,
+            DeviceEventKind::Ready { desired_version: 1 },
+            DeviceEventKind::MethodCalled { name: name(), payload: json!(null) },
+            DeviceEventKind::MethodAnswered { name: name(), status: 200 },
+            DeviceEventKind::MethodHung { name: name() },
+            patch(),
+            DeviceEventKind::Reported { version: None },
+            DeviceEventKind::ReportRefused { status: 400, body: name() },
+            DeviceEventKind::TelemetrySent { count: 1 },
+            DeviceEventKind::Disconnected { reason: reason(), retry_after: Duration::ZERO },
+            DeviceEventKind::GaveUp { reason: reason() },
+            DeviceEventKind::WentSilent,
+            DeviceEventKind::TakingOver,
+            DeviceEventKind::StaysOffline,
+        ] {
+            let line: JsonObject = serde_json::from_str(&json_line(&event(kind), &clock)).unwrap();
+            let name = line["event"].as_str().unwrap();
+            let row = documented.lines().find(|row| row.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{name} is not documented"));
+            for member in line.keys().filter(|key| !["v", "event", "time", "deviceId"].contains(&key.as_str())) {
+                assert!(row.contains(&format!("`{member}`")), "{name} has an undocumented `{member}`");
+            }
+        }
     }
 
     #[test]

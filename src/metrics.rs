@@ -1,11 +1,12 @@
-//! The port on which Prometheus finds the metrics: plain HTTP without credentials, as it expects, hence an address of its
-//! own that is best a loopback one.
+//! The port on which Prometheus finds what a process counts: plain HTTP without credentials, as it expects, hence an
+//! address of its own that is best a loopback one.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,14 +21,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Metrics;
-use super::families::STATUSES;
-use crate::hub::engine::EngineHandle;
-use crate::hub::store::{Counts, Snapshot, StoreError};
-use crate::model::JobStatus;
 use crate::model::limits::{ACCEPT_PAUSE_MS, METRICS_CONNECTIONS_MAX, METRICS_S_MAX};
 
-const LOG: &str = "iotjob::hub::metrics";
+const LOG: &str = "iotjob::metrics";
 
 /// OpenMetrics, which every Prometheus since 2.5 reads.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,9 +45,11 @@ pub struct MetricsPortError {
     pub source: io::Error,
 }
 
-struct Source {
-    metrics: Metrics,
-    engine: EngineHandle,
+/// Whoever has something to show.
+#[async_trait]
+pub trait MetricsSource: Send + Sync + 'static {
+    /// The counts of this moment as OpenMetrics text; `None` when they cannot be told, which is logged by then.
+    async fn text(&self) -> Option<String>;
 }
 
 impl MetricsPort {
@@ -73,8 +71,9 @@ impl MetricsPort {
     }
 
     /// Serves `GET /metrics` until `stop`; further connections wait while [`METRICS_CONNECTIONS_MAX`] are served.
-    pub async fn serve(self, metrics: Metrics, engine: EngineHandle, stop: CancellationToken) {
-        let router = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(Source { metrics, engine }));
+    pub async fn serve(self, source: impl MetricsSource, stop: CancellationToken) {
+        let source: Arc<dyn MetricsSource> = Arc::new(source);
+        let router = Router::new().route("/metrics", get(scrape)).with_state(source);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -105,27 +104,9 @@ async fn answer(stream: TcpStream, router: Router) {
     }
 }
 
-async fn scrape(State(source): State<Arc<Source>>) -> Response {
-    let text = match source.engine.read(look).await {
-        Ok((devices, jobs)) => source.metrics.render(source.engine.queued(), devices, &jobs).ok(),
-        Err(error) => {
-            tracing::error!(target: LOG, error = error.chain(), "the store cannot be read");
-            None
-        }
-    };
-    match text {
+async fn scrape(State(source): State<Arc<dyn MetricsSource>>) -> Response {
+    match source.text().await {
         Some(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// What nobody counts along the way.
-fn look(snapshot: &Snapshot) -> Result<(Counts, Vec<(JobStatus, i64)>), StoreError> {
-    let mut jobs: Vec<(JobStatus, i64)> = STATUSES.into_iter().map(|status| (status, 0)).collect();
-    for job in snapshot.jobs()? {
-        if let Some((_, count)) = jobs.iter_mut().find(|(status, _)| *status == job.status) {
-            *count += 1;
-        }
-    }
-    Ok((snapshot.counts()?, jobs))
 }
