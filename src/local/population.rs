@@ -29,7 +29,7 @@ const ANSWER_DELAY: (Duration, Duration) = (Duration::from_millis(200), Duration
 /// The devices of a local hub before they are started.
 pub(super) enum Population<'p> {
     MadeUp { residents: Vec<Resident>, methods: Vec<MethodName> },
-    Fleet { spec: &'p FleetSpec, size: usize, ca: Option<FleetCa> },
+    Fleet { spec: &'p FleetSpec, size: usize, ca: Option<Box<FleetCa>> },
 }
 
 impl<'p> Population<'p> {
@@ -47,7 +47,7 @@ impl<'p> Population<'p> {
                 let size = Crew::size(spec, Shard::WHOLE);
                 fits(size)?;
                 let of_ca = |group: &crate::fleet::Group| group.authentication == Authentication::CertificateAuthority;
-                let ca = spec.groups().iter().any(of_ca).then(FleetCa::in_memory).transpose()?;
+                let ca = spec.groups().iter().any(of_ca).then(FleetCa::in_memory).transpose()?.map(Box::new);
                 Ok(Self::Fleet { spec, size, ca })
             }
         }
@@ -94,7 +94,7 @@ impl<'p> Population<'p> {
                     tls: Arc::new(client_config(trust)?),
                     policy: string.policy.into(),
                     key: Arc::new(string.key),
-                    ca: ca.as_ref(),
+                    ca: ca.as_deref(),
                     reconnect: ReconnectSpans::default(),
                 };
                 // Clients and hub compare certificates with the machine's time, whatever clock the hub runs by.

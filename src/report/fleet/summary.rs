@@ -32,12 +32,9 @@ pub fn heartbeat(picture: &FleetPicture, rates: &Rates) -> String {
 pub fn summary_lines(picture: &FleetPicture) -> Vec<String> {
     let total = picture.total();
     let figures = &total.figures;
-    let mut lines = vec![format!(
-        "{} for {}: {}",
-        counted(total.devices, "device"),
-        duration(picture.elapsed),
-        fates(&total).join(", ")
-    )];
+    let (devices, time) = (counted(total.devices, "device"), duration(picture.elapsed));
+    let mut lines = vec![format!("{devices} for {time}: at most {} online", figures.online_most)];
+    lines.extend(fates(&total).map(|fates| format!("  {fates}")));
     if total.lost() > 0 {
         let reasons = figures.losses.iter().filter(|(_, count)| *count > 0);
         let reasons: Vec<String> = reasons.map(|(kind, count)| format!("{count} {}", words(*kind))).collect();
@@ -63,15 +60,20 @@ pub fn summary_lines(picture: &FleetPicture) -> Vec<String> {
     lines
 }
 
-/// What became of the devices.
-fn fates(total: &GroupPicture) -> Vec<String> {
+/// What became of the devices that were not online at the end.
+fn fates(total: &GroupPicture) -> Option<String> {
     let figures = &total.figures;
-    let not_started = total.devices.saturating_sub(total.started());
-    let mut fates = vec![format!("at most {} online", figures.online_most)];
-    let others =
-        [(not_started, "not started yet"), (figures.stay_offline, "kept offline"), (figures.gave_up, "gave up")];
-    fates.extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
-    fates
+    let fates: Vec<String> = [
+        (total.devices.saturating_sub(total.started()), "not started yet"),
+        (figures.waiting + figures.connecting, "not connected at the end"),
+        (figures.stay_offline, "kept offline"),
+        (figures.gave_up, "gave up"),
+    ]
+    .iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    Some(fates.join(", ")).filter(|fates| !fates.is_empty())
 }
 
 /// What became of the calls: a line for each method, those without an answer last.
@@ -182,7 +184,8 @@ mod tests {
     #[test]
     fn everything_that_happened_is_said() {
         insta::assert_snapshot!(summary_lines(&picture()).join("\n"), @r#"
-        1000 devices for 10 min 3 s: at most 960 online, 10 kept offline, 1 gave up
+        1000 devices for 10 min 3 s: at most 960 online
+          30 not connected at the end, 10 kept offline, 1 gave up
           5 connections lost: 3 closed by the hub, 2 flapping
           1204 method calls
             lockDoor: 1171 with 200, 20 with 500
@@ -200,8 +203,8 @@ mod tests {
     fn a_ramp_that_was_cut_short_is_told() {
         let mut picture = picture();
         picture.groups[0].figures = FleetFigures { online: 300, ..FleetFigures::default() };
-        let first = summary_lines(&picture).remove(0);
-        assert!(first.contains("500 not started yet"), "{first}");
+        let fates = summary_lines(&picture).remove(1);
+        assert_eq!(fates, "  500 not started yet, 1 gave up");
     }
 
     #[test]
