@@ -25,6 +25,9 @@
 //!
 //! - Nothing is acknowledged before it is durable (telemetry and connectionState are exempt).
 //! - The hub's engine is a pure function of state, command and time; it never awaits.
+//! - Hub, run, device and client depend on nothing but their inputs, the clock and a seed: `tests/sim` runs all of them in
+//!   one thread on paused time, and a seed replays to the line. Three seams make it so: [`hub::engine::EngineHandle::start_in_task`],
+//!   [`device::Dial`] and [`client::Wire`].
 //! - Every queue, loop, body, depth and wait has a bound from [`model::limits`].
 //! - One clock ([`model::Clock`]), one source of chance ([`model::Rng`]; what a fleet decides comes from its
 //!   [`model::Seed`]), one TLS provider ([`tls`]), one YAML reader ([`source`]), one place that prints ([`cli`]).

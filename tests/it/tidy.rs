@@ -38,6 +38,19 @@ const HOMES: &[(&str, &str)] = &[
     ("indicatif::", "src/report/bars.rs src/report/fleet/screen.rs src/cli/printer.rs"),
 ];
 
+/// What asks the machine for time or chance, and who may name it: everybody else is given a clock and a generator.
+/// Certificates are judged by the machine's time, whatever clock a hub runs by.
+const INJECTED: &[(&str, &str)] = &[
+    ("Clock::system()", "src/cli/ src/hub/start.rs"),
+    ("Rng::from_entropy()", "src/cli/"),
+    ("SystemRandom::new()", "src/auth/keys.rs src/tls/"),
+    ("RandomState", "nowhere"),
+    ("DefaultHasher", "nowhere"),
+];
+
+/// Modules that a simulation runs: what they do may depend on nothing that a seed does not decide.
+const SIMULATED: &[&str] = &["src/hub/", "src/run/", "src/device/", "src/client/", "src/mqtt/"];
+
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).expect("a folder of the checkout") {
@@ -100,6 +113,39 @@ fn what_has_one_home_stays_there() {
             if !at_home && lines.into_iter().any(|line| line.contains(word)) {
                 broken.push(format!("{relative} names {word}, which lives in {home}"));
             }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// A source file without its tests, as numbered lines.
+fn code(path: &Path, text: &str) -> Vec<(usize, String)> {
+    let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+    let end = if is_test { 0 } else { text.lines().position(|line| line == "#[cfg(test)]").unwrap_or(usize::MAX) };
+    // A test module that is a file of its own is declared at the top, and code follows.
+    let inline = text.lines().skip(end.saturating_add(1)).any(|line| line.starts_with("mod ") && line.ends_with('{'));
+    let end = if is_test || inline { end } else { usize::MAX };
+    let lines = text.lines().enumerate().take(end).filter(|(_, line)| !line.trim_start().starts_with("//"));
+    lines.map(|(number, line)| (number + 1, line.to_owned())).collect()
+}
+
+#[test]
+fn time_and_chance_are_given_and_never_taken() {
+    let mut broken = Vec::new();
+    for path in sources(&checkout().join("src")) {
+        let relative = path.strip_prefix(checkout()).expect("it lies there").to_string_lossy().replace('\\', "/");
+        let lines = code(&path, &fs::read_to_string(&path).expect("a source file"));
+        for (word, homes) in INJECTED {
+            let at_home = homes.split(' ').any(|home| relative.starts_with(home));
+            let named = lines.iter().filter(|(_, line)| !at_home && line.contains(word));
+            broken.extend(named.map(|(number, _)| format!("{relative}:{number} names {word}: let it be given")));
+        }
+        if SIMULATED.iter().any(|folder| relative.starts_with(folder)) {
+            let unbiased =
+                lines.windows(2).filter(|pair| pair[0].1.contains("select! {") && pair[1].1.trim() != "biased;");
+            broken.extend(
+                unbiased.map(|pair| format!("{relative}:{} selects by dice without a seed: add `biased;`", pair[0].0)),
+            );
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));

@@ -108,6 +108,7 @@ async fn nobody_there_is_no_reason_to_give_up_and_a_stop_is_prompt() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "paused time is tokio's")]
 async fn a_ramp_spreads_the_starts() {
     let listener = Listener::bind().await;
     let endpoint = listener.endpoint(&listener.ca);
@@ -120,7 +121,6 @@ async fn a_ramp_spreads_the_starts() {
         stats: Arc::default(),
         surroundings: Arc::new(surroundings),
     };
-    #[expect(clippy::disallowed_methods, reason = "paused time is tokio's")]
     let started = tokio::time::Instant::now();
     start.all(devices).await;
     let seconds = started.elapsed().as_secs_f64();

@@ -11,10 +11,10 @@ use tokio_rustls::client::TlsStream;
 use super::dial::ByteStream;
 use crate::mqtt::WebSocketBytes;
 
-/// The bytes under the packets; the rarer kinds are in boxes.
+/// The bytes under the packets. The rarer kinds are in boxes, so that the other stays small.
 #[expect(
     clippy::large_enum_variant,
-    reason = "the link around it is in a box already, and most devices are of the large kind"
+    reason = "nearly every link is of the large kind, and the link as a whole is in a box"
 )]
 pub(in crate::device) enum Carrier {
     Tls(TlsStream<TcpStream>),

@@ -121,6 +121,31 @@ async fn a_connection_whose_opener_gave_up_does_not_stay() {
     assert_eq!(hands.hub.snapshot().unwrap().presence(&twin_id("a")).state, ConnectionState::Disconnected);
 }
 
+/// A clock that goes as tokio's does.
+#[expect(clippy::disallowed_methods, reason = "the paused time of tokio is what this clock shows")]
+fn paused_clock() -> Clock {
+    let origin = tokio::time::Instant::now();
+    Clock::driven(START, move || tokio::time::Instant::now().duration_since(origin))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_in_a_task_waits_on_paused_time_and_takes_nothing_once_it_is_dropped() {
+    let options = EngineOptions::instant(paused_clock(), Rng::seeded(1));
+    let (hub, engine) = EngineHandle::start_in_task(Store::in_memory().unwrap(), options).unwrap();
+    let engine = tokio::spawn(engine);
+    hub.create_identity(draft("a")).await.unwrap();
+    let job = serde_json::from_value(method_job("j", "*", 60)).unwrap();
+    hub.create_job(job).await.unwrap();
+    let status = async || hub.read(|snapshot| snapshot.job(&job_id("j"))).await.unwrap().map(|job| job.status);
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(status().await, Some(JobStatus::Running));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(status().await, Some(JobStatus::Completed));
+    engine.abort();
+    assert!(engine.await.unwrap_err().is_cancelled());
+    assert_eq!(code(hub.create_identity(draft("b")).await).0, ErrorCode::ServiceUnavailable);
+}
+
 #[tokio::test]
 async fn who_stops_has_kept_everything_and_takes_nothing_more() {
     let dir = tempfile::tempdir().unwrap();
