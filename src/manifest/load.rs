@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZero;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use super::order;
 use super::problem::{Place, Problem, Severity, SourceFile};
 use super::rule::ProblemKind;
 use super::variables::Variables;
-use crate::model::limits::MANIFEST_BYTES_MAX;
+use crate::model::limits::{MANIFEST_BYTES_MAX, MANIFESTS_OF_A_THREAD_MIN};
 
 /// What standard input is called in messages.
 const STDIN_NAME: &str = "<stdin>";
@@ -44,35 +46,68 @@ impl Loaded {
         self.count(Severity::Error) > 0
     }
 
-    fn add(&mut self, file: &Arc<SourceFile>, stem: Option<&str>, variables: &Variables) {
-        let (manifests, problems) = document::read(file, stem, variables, &mut self.variables_used);
-        self.manifests.extend(manifests);
-        self.problems.extend(problems);
-        self.sources.push(Arc::clone(file));
+    /// Looks into texts, on as many threads as the machine has when there are many: none knows of another.
+    fn of(texts: &[Text], variables: &Variables) -> Self {
+        let most = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = (texts.len() / MANIFESTS_OF_A_THREAD_MIN).clamp(1, most);
+        let mut shares = texts.chunks(texts.len().div_ceil(threads).max(1));
+        let first = shares.next().unwrap_or_default();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = shares.map(|share| scope.spawn(|| Self::of_share(share, variables))).collect();
+            let mut loaded = Self::of_share(first, variables);
+            for other in others {
+                loaded.append(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            loaded
+        })
     }
 
-    fn add_problem(&mut self, file: SourceFile, span: std::ops::Range<usize>, kind: ProblemKind) {
-        let file = Arc::new(file);
-        self.problems.push(Problem::new(Place { file: Arc::clone(&file), span }, kind));
-        self.sources.push(file);
+    fn of_share(texts: &[Text], variables: &Variables) -> Self {
+        let mut loaded = Self::default();
+        for text in texts {
+            loaded.sources.push(Arc::clone(&text.file));
+            match &text.trouble {
+                None => {
+                    let stem = text.stem.as_deref();
+                    let (manifests, problems) = document::read(&text.file, stem, variables, &mut loaded.variables_used);
+                    loaded.manifests.extend(manifests);
+                    loaded.problems.extend(problems);
+                }
+                Some((span, kind)) => {
+                    let place = Place { file: Arc::clone(&text.file), span: span.clone() };
+                    loaded.problems.push(Problem::new(place, kind.clone()));
+                }
+            }
+        }
+        loaded
+    }
+
+    fn append(&mut self, other: Self) {
+        self.manifests.extend(other.manifests);
+        self.problems.extend(other.problems);
+        self.sources.extend(other.sources);
+        self.variables_used.extend(other.variables_used);
     }
 
     /// Refuses every name that an earlier manifest has.
     fn refuse_taken_names(&mut self) {
-        let mut taken: HashMap<String, Place> = HashMap::new();
-        let mut refused = Vec::new();
-        self.manifests.retain(|manifest| {
-            let place = Place { file: Arc::clone(&manifest.source.file), span: manifest.source.name_span.clone() };
-            let name = manifest.name.as_str().to_owned();
-            let Some(first) = taken.get(&name) else {
-                taken.insert(name, place);
-                return true;
-            };
-            let (line, _) = first.file.line_column(first.span.start);
-            let first = format!("{}:{line}", first.file.name());
-            refused.push(Problem::new(place, ProblemKind::NameTaken { name, first }));
-            false
-        });
+        let mut taken: HashMap<String, usize> = HashMap::new();
+        let (mut kept, mut refused) = (Vec::<Manifest>::with_capacity(self.manifests.len()), Vec::new());
+        for manifest in std::mem::take(&mut self.manifests) {
+            let name = manifest.name.to_string();
+            match taken.get(&name).and_then(|&first| kept.get(first)).map(Manifest::name_place) {
+                None => {
+                    taken.insert(name, kept.len());
+                    kept.push(manifest);
+                }
+                Some(first) => {
+                    let (line, _) = first.file.line_column(first.span.start);
+                    let first = format!("{}:{line}", first.file.name());
+                    refused.push(Problem::new(manifest.name_place(), ProblemKind::NameTaken { name, first }));
+                }
+            }
+        }
+        self.manifests = kept;
         self.add_in_order(refused);
     }
 
@@ -131,7 +166,7 @@ pub fn load_after(
     if paths.is_empty() {
         return Err(LoadError::NoPath);
     }
-    let mut loaded = Loaded::default();
+    let mut texts = Vec::new();
     let mut stdin = Some(stdin);
     let mut seen = HashSet::new();
     for path in paths {
@@ -141,14 +176,15 @@ pub fn load_after(
                 Input::Stdin => {
                     any = true;
                     if let Some(stdin) = stdin.take() {
-                        read_stdin(&mut loaded, stdin, variables)?;
+                        texts.push(read_stdin(stdin)?);
                     }
                 }
                 Input::File { path, origin } => {
                     let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
                     if seen.contains(&identity) {
                         any = true;
-                    } else if read_file(&mut loaded, &path, origin, variables)? {
+                    } else if let Some(text) = read_file(&path, origin)? {
+                        texts.push(text);
                         any = true;
                         seen.insert(identity);
                     }
@@ -159,6 +195,7 @@ pub fn load_after(
             return Err(LoadError::NoFiles { path: path.display().to_string() });
         }
     }
+    let mut loaded = Loaded::of(&texts, variables);
     loaded.refuse_taken_names();
     loaded.refuse_impossible_order(applied_before);
     Ok(loaded)
@@ -173,32 +210,38 @@ pub fn parse_text(name: &str, text: &str) -> Loaded {
 /// The same with variables.
 #[must_use]
 pub fn parse_text_with(name: &str, text: &str, variables: &Variables) -> Loaded {
-    let mut loaded = Loaded::default();
     let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    add_bytes(&mut loaded, name, stem.as_deref(), text.as_bytes().to_vec(), variables);
+    let text = Text::new(name, stem, text.as_bytes().to_vec());
+    let mut loaded = Loaded::of(&[text], variables);
     loaded.refuse_taken_names();
     loaded.refuse_impossible_order(&BTreeSet::new());
     loaded
 }
 
-fn read_stdin(loaded: &mut Loaded, stdin: impl Read, variables: &Variables) -> Result<(), LoadError> {
-    let bytes = read_limited(stdin).map_err(|source| LoadError::unreadable(Path::new("-"), source))?;
-    add_bytes(loaded, STDIN_NAME, None, bytes, variables);
-    Ok(())
+/// A text that was read and not looked into, or that cannot be.
+struct Text {
+    file: Arc<SourceFile>,
+    /// Names the first document when it has no name of its own.
+    stem: Option<String>,
+    trouble: Option<(Range<usize>, ProblemKind)>,
 }
 
-/// Gives whether the file is ours to read.
-fn read_file(loaded: &mut Loaded, path: &Path, origin: Origin, variables: &Variables) -> Result<bool, LoadError> {
+fn read_stdin(stdin: impl Read) -> Result<Text, LoadError> {
+    let bytes = read_limited(stdin).map_err(|source| LoadError::unreadable(Path::new("-"), source))?;
+    Ok(Text::new(STDIN_NAME, None, bytes))
+}
+
+/// Gives nothing when the file is not ours to read.
+fn read_file(path: &Path, origin: Origin) -> Result<Option<Text>, LoadError> {
     let unreadable = |source| LoadError::unreadable(path, source);
     let bytes = File::open(path).and_then(read_limited).map_err(unreadable)?;
     let foreign = || std::str::from_utf8(&bytes).is_ok_and(names_another_schema);
     if origin == Origin::Found && foreign() {
         tracing::debug!(path = %path.display(), "skipped: it names another schema");
-        return Ok(false);
+        return Ok(None);
     }
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    add_bytes(loaded, &path.display().to_string(), stem.as_deref(), bytes, variables);
-    Ok(true)
+    Ok(Some(Text::new(&path.display().to_string(), stem, bytes)))
 }
 
 /// Reads one byte more than a manifest may have, which is enough to know.
@@ -209,24 +252,26 @@ fn read_limited(source: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn add_bytes(loaded: &mut Loaded, name: &str, stem: Option<&str>, bytes: Vec<u8>, variables: &Variables) {
-    if bytes.len() > MANIFEST_BYTES_MAX {
-        loaded.add_problem(SourceFile::new(name, String::new()), 0..0, ProblemKind::FileTooLarge);
-        return;
-    }
-    match String::from_utf8(bytes) {
-        Ok(mut text) => {
-            // The parser miscounts columns after a byte order mark, and nobody sees it.
-            if text.starts_with('\u{feff}') {
-                text.remove(0);
+impl Text {
+    fn new(name: &str, stem: Option<String>, bytes: Vec<u8>) -> Self {
+        let (text, trouble) = if bytes.len() > MANIFEST_BYTES_MAX {
+            (String::new(), Some((0..0, ProblemKind::FileTooLarge)))
+        } else {
+            match String::from_utf8(bytes) {
+                Ok(mut text) => {
+                    // The parser miscounts columns after a byte order mark, and nobody sees it.
+                    if text.starts_with('\u{feff}') {
+                        text.remove(0);
+                    }
+                    (text, None)
+                }
+                Err(error) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                    (text, Some((at..at + char::REPLACEMENT_CHARACTER.len_utf8(), ProblemKind::NotUtf8)))
+                }
             }
-            loaded.add(&Arc::new(SourceFile::new(name, text)), stem, variables);
-        }
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
-            loaded.add_problem(SourceFile::new(name, text), span, ProblemKind::NotUtf8);
-        }
+        };
+        Self { file: Arc::new(SourceFile::new(name, text)), stem, trouble }
     }
 }
