@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::document;
 use super::success::Success;
 use crate::model::limits::RUN_NAME_CHARS_MAX;
 use crate::model::{DeviceId, JobId, JobType, JsonObject, MethodName, WireTime};
@@ -103,17 +104,11 @@ pub struct SourceRef {
     pub file: Arc<SourceFile>,
     /// Which document of the file, from 0.
     pub document: usize,
-    /// The name's bytes in the file, or the document's start when the file's stem is the name.
-    pub name_span: Range<usize>,
-    /// The start time's bytes, or the name's when none is written.
-    pub start_span: Range<usize>,
-    /// The bytes of each name in `after`.
-    pub after_spans: Vec<Range<usize>>,
 }
 
 impl PartialEq for SourceRef {
     fn eq(&self, other: &Self) -> bool {
-        self.document == other.document && self.name_span == other.name_span && self.file.name() == other.file.name()
+        self.document == other.document && self.file.name() == other.file.name()
     }
 }
 
@@ -214,21 +209,29 @@ impl Manifest {
     /// Where a name of `after` is written.
     #[must_use]
     pub fn after_place(&self, index: usize) -> Place {
-        let span = self.source.after_spans.get(index).unwrap_or(&self.source.name_span);
-        Place { file: Arc::clone(&self.source.file), span: span.clone() }
+        self.place(document::after_span(&self.source, index))
     }
 
     /// Where a member is written, or the nearest one above it that the file has.
     #[must_use]
     pub fn place_of(&self, path: &[&str]) -> Place {
-        let span = super::document::span_of(&self.source, path).unwrap_or_else(|| self.source.name_span.clone());
-        Place { file: Arc::clone(&self.source.file), span }
+        self.place(document::span_of(&self.source, path))
     }
 
     /// Where the start time is written, for a problem that only the clock shows.
     #[must_use]
     pub fn start_place(&self) -> Place {
-        Place { file: Arc::clone(&self.source.file), span: self.source.start_span.clone() }
+        self.place(document::start_span(&self.source))
+    }
+
+    /// Where the name is written, or the document's start when the file's stem is the name.
+    #[must_use]
+    pub fn name_place(&self) -> Place {
+        self.place(document::name_span(&self.source))
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        Place { file: Arc::clone(&self.source.file), span }
     }
 }
 

@@ -49,8 +49,7 @@ pub(super) fn read(
         let found: Vec<Problem> = found.collect();
         let right = found.iter().all(|problem| problem.severity() == Severity::Warning);
         if let Some(parts) = parts.filter(|_| right && whole) {
-            let source = source_of(file, &places, index, &document.value);
-            manifests.push(manifest(parts, SourceRef { document: document.number, ..source }));
+            manifests.push(manifest(parts, SourceRef { file: Arc::clone(file), document: document.number }));
         }
         problems.extend(found);
     }
@@ -80,34 +79,58 @@ fn examine(document: &Value, naming: Naming<'_>) -> (Option<Parts>, Vec<Finding>
     (parts, findings)
 }
 
-/// Where the name and the start are written.
-fn source_of(file: &Arc<SourceFile>, places: &Places<'_>, index: usize, document: &Value) -> SourceRef {
-    let of = |key: &str| document.get(key).map(|_| places.span(index, &At::Value(vec![Step::from(key)])));
-    let name_span = of("name").unwrap_or_else(|| places.span(index, &At::Document));
-    let start_span = of("startTime").unwrap_or_else(|| name_span.clone());
-    let after = document.get("after").and_then(Value::as_array).map_or(0, Vec::len);
-    let after_at = |item| At::Value(vec![Step::from("after"), Step::from(item)]);
-    let after_spans = (0..after).map(|item| places.span(index, &after_at(item))).collect();
-    SourceRef { file: Arc::clone(file), document: index, name_span, start_span, after_spans }
-}
-
 fn manifest(parts: Parts, source: SourceRef) -> Manifest {
     let Parts { name, description, target, action, start, timeout_s, after, success, revision } = parts;
     Manifest { name, description, target, action, start, timeout_s, after, success, revision, source }
 }
 
-/// The bytes of a member of a manifest, or of the nearest one above it that the file has.
-pub(super) fn span_of(source: &SourceRef, path: &[&str]) -> Option<Range<usize>> {
+/// Finds a place of a manifest, in the text as it was read: few are ever asked for, and finding all of them takes as
+/// long as reading does.
+fn find(source: &SourceRef, at: impl FnOnce(&Value) -> At) -> Option<Range<usize>> {
     let stream = yaml::read(source.file.text());
     let index = stream.documents.iter().position(|document| document.number == source.document)?;
-    let document = &stream.documents[index].value;
-    let mut node = document;
-    let mut known = Vec::new();
-    for key in path {
-        let Some(member) = node.get(key) else { break };
-        known.push(Step::from(*key));
-        node = member;
-    }
-    let at = if node.is_object() || node.is_array() { At::Key(known) } else { At::Value(known) };
+    let at = at(&stream.documents[index].value);
     Some(Places::new(source.file.text(), &stream.documents).span(index, &at))
+}
+
+/// The bytes of the name, or the document's start when the file's stem is the name.
+pub(super) fn name_span(source: &SourceRef) -> Range<usize> {
+    find(source, name_at).unwrap_or(0..0)
+}
+
+/// The bytes of the start time, or the name's when none is written.
+pub(super) fn start_span(source: &SourceRef) -> Range<usize> {
+    find(source, |document| member_at(document, "startTime").unwrap_or_else(|| name_at(document))).unwrap_or(0..0)
+}
+
+/// The bytes of a name in `after`, or the manifest's own name's when it is not there.
+pub(super) fn after_span(source: &SourceRef, item: usize) -> Range<usize> {
+    let at = |document: &Value| match document.get("after").and_then(|after| after.get(item)) {
+        Some(_) => At::Value(vec![Step::from("after"), Step::from(item)]),
+        None => name_at(document),
+    };
+    find(source, at).unwrap_or(0..0)
+}
+
+/// The bytes of a member of a manifest, or of the nearest one above it that the file has.
+pub(super) fn span_of(source: &SourceRef, path: &[&str]) -> Range<usize> {
+    let at = |document: &Value| {
+        let mut node = document;
+        let mut known = Vec::new();
+        for key in path {
+            let Some(member) = node.get(key) else { break };
+            known.push(Step::from(*key));
+            node = member;
+        }
+        if node.is_object() || node.is_array() { At::Key(known) } else { At::Value(known) }
+    };
+    find(source, at).unwrap_or(0..0)
+}
+
+fn name_at(document: &Value) -> At {
+    member_at(document, "name").unwrap_or(At::Document)
+}
+
+fn member_at(document: &Value, key: &str) -> Option<At> {
+    document.get(key).map(|_| At::Value(vec![Step::from(key)]))
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZero;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use super::files::{Input, LoadError, Origin, expand};
 use super::rule::ProblemKind;
 use super::variables::Variables;
 use super::{Problem, order};
+use crate::model::limits::MANIFESTS_OF_A_THREAD_MIN;
 use crate::source::schema::{FLEET_SCHEMA_FILE, JOB_SCHEMA_FILE, named_schema};
 use crate::source::{NoText, Place, Severity, SourceFile, read_limited};
 
@@ -44,17 +47,48 @@ impl Loaded {
         self.count(Severity::Error) > 0
     }
 
-    fn add(&mut self, file: &Arc<SourceFile>, stem: Option<&str>, variables: &Variables) {
-        let (manifests, problems) = document::read(file, stem, variables, &mut self.variables_used);
-        self.manifests.extend(manifests);
-        self.problems.extend(problems);
-        self.sources.push(Arc::clone(file));
+    /// Looks into texts, on as many threads as the machine has when there are many: none knows of another.
+    fn of(texts: &[Text], variables: &Variables) -> Self {
+        let most = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = (texts.len() / MANIFESTS_OF_A_THREAD_MIN).clamp(1, most);
+        let mut shares = texts.chunks(texts.len().div_ceil(threads).max(1));
+        let first = shares.next().unwrap_or_default();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = shares.map(|share| scope.spawn(|| Self::of_share(share, variables))).collect();
+            let mut loaded = Self::of_share(first, variables);
+            for other in others {
+                loaded.append(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            loaded
+        })
     }
 
-    fn add_problem(&mut self, file: SourceFile, span: std::ops::Range<usize>, kind: ProblemKind) {
-        let file = Arc::new(file);
-        self.problems.push(Problem::new(Place { file: Arc::clone(&file), span }, kind));
-        self.sources.push(file);
+    fn of_share(texts: &[Text], variables: &Variables) -> Self {
+        let mut loaded = Self::default();
+        for text in texts {
+            loaded.sources.push(Arc::clone(&text.file));
+            match &text.content {
+                Content::Jobs => {
+                    let stem = text.stem.as_deref();
+                    let (manifests, problems) = document::read(&text.file, stem, variables, &mut loaded.variables_used);
+                    loaded.manifests.extend(manifests);
+                    loaded.problems.extend(problems);
+                }
+                Content::Fleet => {}
+                Content::Trouble(span, kind) => {
+                    let place = Place { file: Arc::clone(&text.file), span: span.clone() };
+                    loaded.problems.push(Problem::new(place, kind.clone()));
+                }
+            }
+        }
+        loaded
+    }
+
+    fn append(&mut self, other: Self) {
+        self.manifests.extend(other.manifests);
+        self.problems.extend(other.problems);
+        self.sources.extend(other.sources);
+        self.variables_used.extend(other.variables_used);
     }
 
     /// Looks across the files, once all of them are there.
@@ -66,20 +100,23 @@ impl Loaded {
 
     /// Refuses every name that an earlier manifest has.
     fn refuse_taken_names(&mut self) {
-        let mut taken: HashMap<String, Place> = HashMap::new();
-        let mut refused = Vec::new();
-        self.manifests.retain(|manifest| {
-            let place = Place { file: Arc::clone(&manifest.source.file), span: manifest.source.name_span.clone() };
-            let name = manifest.name.as_str().to_owned();
-            let Some(first) = taken.get(&name) else {
-                taken.insert(name, place);
-                return true;
-            };
-            let (line, _) = first.file.line_column(first.span.start);
-            let first = format!("{}:{line}", first.file.name());
-            refused.push(Problem::new(place, ProblemKind::NameTaken { name, first }));
-            false
-        });
+        let mut taken: HashMap<String, usize> = HashMap::new();
+        let (mut kept, mut refused) = (Vec::<Manifest>::with_capacity(self.manifests.len()), Vec::new());
+        for manifest in std::mem::take(&mut self.manifests) {
+            let name = manifest.name.to_string();
+            match taken.get(&name).and_then(|&first| kept.get(first)).map(Manifest::name_place) {
+                None => {
+                    taken.insert(name, kept.len());
+                    kept.push(manifest);
+                }
+                Some(first) => {
+                    let (line, _) = first.file.line_column(first.span.start);
+                    let first = format!("{}:{line}", first.file.name());
+                    refused.push(Problem::new(manifest.name_place(), ProblemKind::NameTaken { name, first }));
+                }
+            }
+        }
+        self.manifests = kept;
         self.add_in_order(refused);
     }
 
@@ -135,9 +172,9 @@ pub fn load_after(
     variables: &Variables,
     applied_before: &BTreeSet<String>,
 ) -> Result<Loaded, LoadError> {
-    let mut reading = Reading { loaded: Loaded::default(), variables, fleets: None };
+    let mut reading = Reading { texts: Vec::new(), fleets: None };
     reading.read_paths(paths, stdin)?;
-    Ok(reading.loaded.in_order(applied_before))
+    Ok(Loaded::of(&reading.texts, variables).in_order(applied_before))
 }
 
 /// The same as [`load`], but fleet files that are named are set aside and not refused.
@@ -149,9 +186,10 @@ pub fn load_beside_fleets(
     stdin: impl Read,
     variables: &Variables,
 ) -> Result<(Loaded, Vec<Arc<SourceFile>>), LoadError> {
-    let mut reading = Reading { loaded: Loaded::default(), variables, fleets: Some(Vec::new()) };
+    let mut reading = Reading { texts: Vec::new(), fleets: Some(Vec::new()) };
     reading.read_paths(paths, stdin)?;
-    Ok((reading.loaded.in_order(&BTreeSet::new()), reading.fleets.unwrap_or_default()))
+    let loaded = Loaded::of(&reading.texts, variables).in_order(&BTreeSet::new());
+    Ok((loaded, reading.fleets.unwrap_or_default()))
 }
 
 /// Checks one text as if it were the file `name`; never panics, whatever the text.
@@ -163,21 +201,38 @@ pub fn parse_text(name: &str, text: &str) -> Loaded {
 /// The same with variables.
 #[must_use]
 pub fn parse_text_with(name: &str, text: &str, variables: &Variables) -> Loaded {
-    let mut reading = Reading { loaded: Loaded::default(), variables, fleets: None };
+    let mut reading = Reading { texts: Vec::new(), fleets: None };
     let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    reading.add_bytes(name, stem.as_deref(), text.as_bytes().to_vec());
-    reading.loaded.in_order(&BTreeSet::new())
+    reading.add_bytes(name, stem, text.as_bytes().to_vec());
+    Loaded::of(&reading.texts, variables).in_order(&BTreeSet::new())
+}
+
+/// A text that was read and not looked into.
+struct Text {
+    file: Arc<SourceFile>,
+    /// Names the first document when it has no name of its own.
+    stem: Option<String>,
+    content: Content,
+}
+
+/// What a text holds, as far as its first look tells.
+enum Content {
+    /// Manifests.
+    Jobs,
+    /// A fleet, which is somebody else's business.
+    Fleet,
+    /// Nothing that can be looked into.
+    Trouble(Range<usize>, ProblemKind),
 }
 
 /// The files of a command, as they are read.
-struct Reading<'v> {
-    loaded: Loaded,
-    variables: &'v Variables,
+struct Reading {
+    texts: Vec<Text>,
     /// Where fleet files go; `None` refuses them.
     fleets: Option<Vec<Arc<SourceFile>>>,
 }
 
-impl Reading<'_> {
+impl Reading {
     fn read_paths(&mut self, paths: &[PathBuf], stdin: impl Read) -> Result<(), LoadError> {
         if paths.is_empty() {
             return Err(LoadError::NoPath);
@@ -228,30 +283,28 @@ impl Reading<'_> {
             return Ok(false);
         }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        self.add_bytes(&path.display().to_string(), stem.as_deref(), bytes);
+        self.add_bytes(&path.display().to_string(), stem, bytes);
         Ok(true)
     }
 
-    fn add_bytes(&mut self, name: &str, stem: Option<&str>, bytes: Vec<u8>) {
+    fn add_bytes(&mut self, name: &str, stem: Option<String>, bytes: Vec<u8>) {
         let file = match SourceFile::of_bytes(name, bytes) {
-            Ok(file) => file,
+            Ok(file) => Arc::new(file),
             Err(no_text) => {
                 let NoText { file, span, problem } = *no_text;
-                return self.loaded.add_problem(file, span, problem.into());
+                let content = Content::Trouble(span, problem.into());
+                return self.texts.push(Text { file: Arc::new(file), stem, content });
             }
         };
         let fleet_line = named_schema(file.text()).filter(|(schema, _)| *schema == FLEET_SCHEMA_FILE);
-        match (fleet_line.map(|(_, span)| span), &mut self.fleets) {
-            (None, _) => self.loaded.add(&Arc::new(file), stem, self.variables),
-            (Some(span), None) => {
-                let name = name.to_owned();
-                self.loaded.add_problem(file, span, ProblemKind::FleetFile { name });
-            }
+        let content = match (fleet_line, &mut self.fleets) {
+            (None, _) => Content::Jobs,
+            (Some((_, span)), None) => Content::Trouble(span, ProblemKind::FleetFile { name: name.to_owned() }),
             (Some(_), Some(fleets)) => {
-                let file = Arc::new(file);
-                self.loaded.sources.push(Arc::clone(&file));
-                fleets.push(file);
+                fleets.push(Arc::clone(&file));
+                Content::Fleet
             }
-        }
+        };
+        self.texts.push(Text { file, stem, content });
     }
 }

@@ -172,6 +172,8 @@ pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
 /// Longest run name in a manifest, in characters (product.md 1).
 pub const RUN_NAME_CHARS_MAX: usize = 40;
+/// Manifest files that are worth a thread of their own (ours: about 3 ms of work).
+pub const MANIFESTS_OF_A_THREAD_MIN: usize = 32;
 /// Largest manifest or fleet file, in bytes (ours).
 pub const SOURCE_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of such a file (ours; crates.md 2.4).

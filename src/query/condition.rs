@@ -9,6 +9,7 @@ use super::collection::Collection;
 use super::conjunction;
 use super::eval::passes;
 use super::key_range::KeyRange;
+use super::row::Row;
 use super::warning::Warning;
 
 /// A job condition that parsed. Its `Display` is a condition that means the same.
@@ -49,7 +50,7 @@ impl Condition {
 
     /// Whether a twin of the collection passes.
     #[must_use]
-    pub fn matches(&self, row: &Value) -> bool {
+    pub fn matches(&self, row: &dyn Row) -> bool {
         self.filter.as_ref().is_none_or(|filter| passes(filter, row))
     }
 

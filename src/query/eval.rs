@@ -4,17 +4,16 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::ast::{ArithmeticOp, Expr, ExprKind, Membership, Sign};
+use super::row::Row;
 use super::value::{Datum, Truth};
 
 /// Whether a row passes: only exactly true does.
-pub(super) fn passes(filter: &Expr, row: &Value) -> bool {
+pub(super) fn passes(filter: &Expr, row: &dyn Row) -> bool {
     truth(filter, row) == Truth::True
 }
 
-fn truth(expr: &Expr, row: &Value) -> Truth {
+fn truth(expr: &Expr, row: &dyn Row) -> Truth {
     match &expr.kind {
         ExprKind::And(terms) => all(terms, row),
         ExprKind::Or(terms) => any(terms, row),
@@ -32,7 +31,7 @@ fn truth(expr: &Expr, row: &Value) -> Truth {
 }
 
 /// False if some term is; else true if all are.
-fn all(terms: &[Expr], row: &Value) -> Truth {
+fn all(terms: &[Expr], row: &dyn Row) -> Truth {
     let mut result = Truth::True;
     for term in terms {
         match truth(term, row) {
@@ -45,7 +44,7 @@ fn all(terms: &[Expr], row: &Value) -> Truth {
 }
 
 /// True if some term is; else false if all are.
-fn any(terms: &[Expr], row: &Value) -> Truth {
+fn any(terms: &[Expr], row: &dyn Row) -> Truth {
     let mut result = Truth::False;
     for term in terms {
         match truth(term, row) {
@@ -57,11 +56,11 @@ fn any(terms: &[Expr], row: &Value) -> Truth {
     result
 }
 
-fn datum<'a>(expr: &'a Expr, row: &'a Value) -> Datum<'a> {
+fn datum<'a>(expr: &'a Expr, row: &'a dyn Row) -> Datum<'a> {
     match &expr.kind {
         ExprKind::Literal(literal) => Datum::of_literal(literal),
         ExprKind::Array(list) => Datum::List(list),
-        ExprKind::Path(path) => Datum::of_json(path.find(row)),
+        ExprKind::Path(path) => row.member(&path.keys).into(),
         ExprKind::Arithmetic { first, rest } => {
             rest.iter().fold(datum(first, row), |left, (op, right)| arithmetic(left, *op, datum(right, row)))
         }

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use serde_json::Value;
-
 use super::value::{Datum, Truth};
 
 macro_rules! functions {
@@ -112,11 +110,11 @@ impl Function {
                 (Datum::Number(base), Datum::Number(exponent)) => Datum::finite(base.powf(exponent)),
                 _ => Datum::Undefined,
             },
-            Self::IsArray => is(|value| matches!(value, Datum::Compound(Value::Array(_)) | Datum::List(_))),
+            Self::IsArray => is(|value| value.items().is_some() || matches!(value, Datum::List(_))),
             Self::IsBool => is(|value| matches!(value, Datum::Bool(_))),
             Self::IsNull => is(|value| matches!(value, Datum::Null)),
             Self::IsNumber => is(|value| matches!(value, Datum::Number(_))),
-            Self::IsObject => is(|value| matches!(value, Datum::Compound(Value::Object(_)))),
+            Self::IsObject => is(|value| matches!(value, Datum::Compound(value) if value.is_object())),
             Self::IsPrimitive => is(|value| !matches!(value, Datum::Undefined | Datum::Compound(_) | Datum::List(_))),
             Self::IsString => is(|value| matches!(value, Datum::String(_))),
             Self::Concat => concat((0..count).map(argument)),
@@ -136,11 +134,11 @@ impl Function {
 
 fn array_contains(array: &Datum<'_>, wanted: &Datum<'_>) -> Truth {
     match array {
-        Datum::Compound(Value::Array(items)) => {
-            Truth::from(items.iter().any(|item| Datum::of_json(Some(item)).equals(wanted) == Truth::True))
-        }
         Datum::List(list) => wanted.is_in(list),
-        _ => Truth::Undefined,
+        _ => match array.items() {
+            Some(items) => Truth::from(items.iter().any(|item| Datum::of_json(item).equals(wanted) == Truth::True)),
+            None => Truth::Undefined,
+        },
     }
 }
 

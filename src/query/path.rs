@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::collection::{Collection, Property};
 use super::error::{QueryError, QueryErrorKind};
+use super::row::follow;
 
 /// A path as written and as resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,7 +127,7 @@ fn canonical(own: &[Segment], mut properties: &'static [Property]) -> Vec<Box<st
 impl Path {
     /// The value there, if every member on the way exists.
     pub(super) fn find<'a>(&self, row: &'a Value) -> Option<&'a Value> {
-        self.keys.iter().try_fold(row, |value, key| value.as_object()?.get(key.as_ref()))
+        follow(row, &self.keys)
     }
 
     /// Whether this is the root property of that canonical name.

@@ -8,6 +8,7 @@ use super::collection::{Collection, ItemType};
 use super::eval::passes;
 use super::key_range::KeyRange;
 use super::path::{Path, Scope};
+use super::row::Row;
 use super::warning::Warning;
 use crate::model::JsonObject;
 
@@ -43,7 +44,7 @@ impl Query {
 
     /// Whether a row passes the WHERE clause.
     #[must_use]
-    pub fn matches(&self, row: &Value) -> bool {
+    pub fn matches(&self, row: &dyn Row) -> bool {
         self.filter.as_ref().is_none_or(|filter| passes(filter, row))
     }
 

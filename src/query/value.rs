@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::ast::{CompareOp, ConstList, Literal};
+use super::row::Member;
 
 /// What an expression yields for a row. Borrows from the row or the query wherever it can.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +18,7 @@ pub(super) enum Datum<'a> {
     Number(f64),
     String(Cow<'a, str>),
     /// An object or array of the row.
-    Compound(&'a Value),
+    Compound(Cow<'a, Value>),
     /// An array that the query spells out.
     List(&'a ConstList),
 }
@@ -56,16 +57,22 @@ impl From<Truth> for Datum<'_> {
     }
 }
 
-impl<'a> Datum<'a> {
-    pub(super) fn of_json(value: Option<&'a Value>) -> Self {
-        match value {
-            None => Self::Undefined,
-            Some(Value::Null) => Self::Null,
-            Some(Value::Bool(value)) => Self::Bool(*value),
-            Some(Value::Number(number)) => number.as_f64().map_or(Self::Undefined, Self::Number),
-            Some(Value::String(text)) => Self::String(Cow::Borrowed(text)),
-            Some(compound @ (Value::Array(_) | Value::Object(_))) => Self::Compound(compound),
+impl<'a> From<Member<'a>> for Datum<'a> {
+    fn from(member: Member<'a>) -> Self {
+        match member {
+            Member::Missing => Self::Undefined,
+            Member::Null => Self::Null,
+            Member::Bool(value) => Self::Bool(value),
+            Member::Number(number) => Self::Number(number),
+            Member::Text(text) => Self::String(text),
+            Member::Compound(value) => Self::Compound(value),
         }
+    }
+}
+
+impl<'a> Datum<'a> {
+    pub(super) fn of_json(value: &'a Value) -> Self {
+        Member::of(Some(value)).into()
     }
 
     pub(super) fn of_literal(literal: &'a Literal) -> Self {
@@ -89,6 +96,14 @@ impl<'a> Datum<'a> {
         match self {
             Self::Bool(value) => Truth::from(*value),
             _ => Truth::Undefined,
+        }
+    }
+
+    /// The items of an array of the row.
+    pub(super) fn items(&self) -> Option<&[Value]> {
+        match self {
+            Self::Compound(value) => value.as_array().map(Vec::as_slice),
+            _ => None,
         }
     }
 
@@ -155,7 +170,7 @@ mod tests {
     #[test]
     fn comparison_follows_the_types() {
         use CompareOp::{Equal, GreaterOrEqual, Less, NotEqual};
-        let object = json!({});
+        let object = Datum::Compound(Cow::Owned(json!({})));
         let (one, text) = (Datum::Number(1.0), Datum::String("a".into()));
         for (left, op, right, want) in [
             (&one, Equal, &one, Truth::True),
@@ -167,8 +182,8 @@ mod tests {
             (&Datum::Undefined, Equal, &Datum::Null, Truth::Undefined),
             (&Datum::Undefined, NotEqual, &one, Truth::Undefined),
             (&Datum::Undefined, Equal, &Datum::Undefined, Truth::Undefined),
-            (&Datum::Compound(&object), Equal, &Datum::Compound(&object), Truth::Undefined),
-            (&Datum::Compound(&object), NotEqual, &one, Truth::Undefined),
+            (&object, Equal, &object, Truth::Undefined),
+            (&object, NotEqual, &one, Truth::Undefined),
             (&Datum::Bool(false), Less, &Datum::Bool(true), Truth::True),
             (&text, GreaterOrEqual, &Datum::String("B".into()), Truth::True),
         ] {

@@ -128,12 +128,16 @@ impl Survey<'_> {
         for source in &sources {
             let mut pages = self.client.query_pages(&source.identities(), PAGE_ITEMS_MAX);
             while pages.has_more() {
-                self.take_query().await;
-                let rows = pages.next_page().await?.map_or(0, |page| page.rows.len());
-                count += u64::try_from(rows).unwrap_or(u64::MAX);
+                count += u64::try_from(self.page(&mut pages).await?.len()).unwrap_or(u64::MAX);
             }
         }
         Ok(count)
+    }
+
+    /// The next page of a query, within the budget.
+    pub(super) async fn page(&self, pages: &mut QueryPages) -> Result<Vec<Value>, ClientError> {
+        self.take_query().await;
+        Ok(pages.next_page().await?.map(|page| page.rows).unwrap_or_default())
     }
 
     /// How many devices the hub has.
@@ -155,9 +159,7 @@ impl Reading<'_, '_> {
             return Ok(());
         }
         for source in sources {
-            self.survey.take_query().await;
-            let mut pages = self.pages(source);
-            let rows = pages.next_page().await?.map(|page| page.rows).unwrap_or_default();
+            let rows = self.survey.page(&mut self.pages(source)).await?;
             for row in rows.iter().filter(|row| !is_connected(row)) {
                 self.name_offline(&name_of(row));
             }
@@ -176,15 +178,21 @@ impl Reading<'_, '_> {
         self.survey.client.query_pages(&source.rows(&self.subject.manifest.action), size)
     }
 
+    /// Compares page by page; the hub makes the next one meanwhile.
     async fn read(&mut self, sources: &[SourceOfRows], watcher: &mut dyn Watcher) -> Result<(), ClientError> {
         for source in sources {
             let mut pages = self.pages(source);
-            while pages.has_more() && self.looked.targets.read < self.limit {
-                self.survey.take_query().await;
-                let mut rows = pages.next_page().await?.map(|page| page.rows).unwrap_or_default();
+            let mut next = Vec::new();
+            while self.looked.targets.read < self.limit {
+                let mut rows = std::mem::take(&mut next);
                 let room = self.limit - self.looked.targets.read;
                 rows.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-                self.take_page(rows, watcher).await?;
+                let is_last = !pages.has_more() || rows.len() as u64 == room;
+                let fetching = async { if is_last { Ok(Vec::new()) } else { self.survey.page(&mut pages).await } };
+                (next, ()) = tokio::try_join!(fetching, self.take_page(rows, watcher))?;
+                if is_last {
+                    break;
+                }
             }
         }
         Ok(())
@@ -198,7 +206,7 @@ impl Reading<'_, '_> {
                 rows
             }
         };
-        for row in &rows {
+        for row in rows {
             let finding = self.finding(row);
             self.looked.targets.read += 1;
             self.not_seen.remove(&finding.name);
@@ -221,22 +229,18 @@ impl Reading<'_, '_> {
         for (row, exact) in spots.iter().zip(exactly(self.survey.client, spots.clone()).await?) {
             self.looked.checked += 1;
             let action = &self.subject.manifest.action;
-            if touched(action, &sections_of(row)) != touched(action, &sections_of(&exact)) {
+            if touched(action, &sections_of(row.clone())) != touched(action, &sections_of(exact)) {
                 self.looked.stale += 1;
             }
         }
         Ok(())
     }
 
-    fn finding(&self, row: &Value) -> Finding {
+    fn finding(&self, row: Value) -> Finding {
         let action = &self.subject.manifest.action;
+        let (name, is_connected) = (name_of(&row), is_connected(&row));
         let now = sections_of(row);
-        Finding {
-            name: name_of(row),
-            is_connected: is_connected(row),
-            change: compare(action, &now),
-            touched: touched(action, &now),
-        }
+        Finding { name, is_connected, change: compare(action, &now), touched: touched(action, &now) }
     }
 
     /// What was read one by one fills in what could not be counted.
@@ -298,12 +302,17 @@ fn is_connected(row: &Value) -> bool {
 }
 
 /// The sections of a row, whether it was projected or is a whole twin.
-fn sections_of(row: &Value) -> Sections {
-    let section = |value: Option<&Value>| -> JsonObject {
-        let members = value.and_then(Value::as_object).into_iter().flatten();
+fn sections_of(mut row: Value) -> Sections {
+    let section = |value: Option<&mut Value>| -> JsonObject {
+        let Some(Value::Object(mut members)) = value.map(Value::take) else { return JsonObject::new() };
         // `$metadata` and `$version` are the service's own.
-        members.filter(|(key, _)| !key.starts_with('$')).map(|(key, value)| (key.clone(), value.clone())).collect()
+        members.retain(|key, _| !key.starts_with('$'));
+        members
     };
-    let desired = row.get("desired").or_else(|| row.pointer("/properties/desired"));
-    Sections { tags: section(row.get("tags")), desired: section(desired) }
+    let tags = section(row.get_mut("tags"));
+    let desired = match row.get("desired") {
+        Some(_) => row.get_mut("desired"),
+        None => row.pointer_mut("/properties/desired"),
+    };
+    Sections { tags, desired: section(desired) }
 }

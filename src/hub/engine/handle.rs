@@ -109,7 +109,7 @@ impl EngineHandle {
 
     async fn ask(&self, command: Command, mailbox: Option<mpsc::Sender<Box<Notice>>>) -> Result<Reply, HubError> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Carry { command: Box::new(command), mailbox, reply }).await?;
+        self.order(Order::Carry { command: Box::new(command), mailbox, reply: Some(reply) }).await?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -268,6 +268,13 @@ impl EngineHandle {
     pub async fn method_answered(&self, connection: ConnectionId, call: CallId, response: MethodResponse) {
         // A hub that stopped has told the caller already.
         let _ = self.ask(Command::MethodAnswered { connection, call, response }, None).await;
+    }
+
+    /// The same for an answer that nobody acknowledges: returns when it is queued, which may be before it is durable.
+    pub async fn take_answer(&self, connection: ConnectionId, call: CallId, response: MethodResponse) {
+        let command = Box::new(Command::MethodAnswered { connection, call, response });
+        // As above.
+        let _ = self.order(Order::Carry { command, mailbox: None, reply: None }).await;
     }
 
     /// Takes a job in and gives the short answer of the service (REST.md 4.4).

@@ -26,8 +26,8 @@ pub(super) enum Order {
         command: Box<Command>,
         /// Where a new connection's notices go.
         mailbox: Option<mpsc::Sender<Box<Notice>>>,
-        /// Who asked.
-        reply: ReplySender,
+        /// Who asked, if anybody waits.
+        reply: Option<ReplySender>,
     },
     /// Look at the clock; answer when there is nothing left to do.
     Wake(oneshot::Sender<()>),
@@ -67,7 +67,7 @@ struct Outbox {
 
 /// One caller's answer.
 struct Answer {
-    caller: ReplySender,
+    caller: Option<ReplySender>,
     reply: Result<Reply, HubError>,
     /// The connection that it is about, when it opens one.
     opened: Option<ConnectionId>,
@@ -194,7 +194,7 @@ impl Writer {
         }
         match reply {
             Ok(Reply::Later(ticket)) => {
-                self.callers.insert(ticket, caller);
+                self.callers.extend(caller.map(|caller| (ticket, caller)));
             }
             reply => outbox.answers.push(Answer { caller, reply, opened, _place: envelope.place }),
         }
@@ -206,7 +206,7 @@ impl Writer {
         self.mailboxes.extend(outbox.mailboxes);
         for answer in outbox.answers {
             // Who gave up waiting needs no answer; but a connection that nobody waits for has nobody to end it.
-            if answer.caller.send(answer.reply).is_err() {
+            if answer.caller.is_some_and(|caller| caller.send(answer.reply).is_err()) {
                 self.lost.extend(answer.opened);
             }
         }

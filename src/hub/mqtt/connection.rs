@@ -19,11 +19,11 @@ use super::stream::DeviceStream;
 use super::telemetry::{MessageProperties, TelemetryMessage};
 use crate::hub::HubError;
 use crate::hub::engine::EngineHandle;
-use crate::hub::notice::{ConnectionId, Notice};
+use crate::hub::notice::{CallId, ConnectionId, Notice};
 use crate::hub::store::StoreError;
 use crate::hub::throttle::Operation;
 use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEOVERS_OF_A_FIGHT, TAKEOVERS_WINDOW_S};
-use crate::model::{ErrorCode, TwinId};
+use crate::model::{ErrorCode, MethodResponse, TwinId};
 use crate::mqtt::{ClientPacket, PacketStream, QoS, ServerPacket, StreamError, Will};
 
 /// A device that was let in.
@@ -82,7 +82,16 @@ impl Live {
                 News::Packet(Err(error)) => return Ending::Stream(error),
             };
             let began = edge.clock.monotonic();
-            if let Err(ending) = Box::pin(self.perform(actions, stream, edge)).await {
+            let done = match plain(actions) {
+                Plain::Packets(packets) => write(stream, &packets).await,
+                Plain::Answer(call, response) => {
+                    edge.engine.take_answer(self.connection, call, response).await;
+                    Ok(())
+                }
+                // On the heap while it lasts: what an idle connection costs is what its task holds.
+                Plain::Not(actions) => Box::pin(self.perform(actions, stream, edge)).await,
+            };
+            if let Err(ending) = done {
                 return ending;
             }
             // Nobody is silent while nobody listens: a throttled packet may take its time.
@@ -143,6 +152,7 @@ impl Live {
                     let reply = self.reply(edge, Err(error));
                     packets.extend(self.session.twin_reply(rid, reply));
                 }
+                // Its acknowledgement follows, and must not come before it is durable.
                 Action::Answer { call, response } => {
                     edge.engine.method_answered(self.connection, call, response).await;
                 }
@@ -245,6 +255,33 @@ async fn next<S: DeviceStream>(
         if notices_first { Poll::Pending } else { mailbox.poll_recv(cx).map(News::Notice) }
     })
     .await
+}
+
+/// What most packets and notices lead to: large fleets spend their time with these.
+enum Plain {
+    /// Packets to write and nothing else.
+    Packets(Vec<ServerPacket>),
+    /// A method's answer that nothing acknowledges.
+    Answer(CallId, MethodResponse),
+    /// More than that.
+    Not(Vec<Action>),
+}
+
+fn plain(mut actions: Vec<Action>) -> Plain {
+    if actions.iter().all(|action| matches!(action, Action::Send(_))) {
+        let packet = |action| match action {
+            Action::Send(packet) => Some(packet),
+            _ => None,
+        };
+        return Plain::Packets(actions.into_iter().filter_map(packet).collect());
+    }
+    match (actions.pop(), actions.is_empty()) {
+        (Some(Action::Answer { call, response }), true) => Plain::Answer(call, response),
+        (last, _) => {
+            actions.extend(last);
+            Plain::Not(actions)
+        }
+    }
 }
 
 fn read_twin(engine: &EngineHandle, id: &TwinId) -> Result<serde_json::Value, HubError> {

@@ -5,6 +5,8 @@
 
 mod document;
 mod error;
+mod judged_row;
+mod member;
 mod parts;
 mod past;
 mod presence;

@@ -8,13 +8,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::document::{Ingredients, twin_document};
+use super::judged_row::JudgedRow;
 use super::parts::{Parts, Portion};
 use super::schema::{is_module_key, modules_range, parse_twin_key, twin_key};
 use super::stored_twin::StoredTwin;
 use super::{PresenceBoard, StoreError};
 use crate::hub::registry::Identity;
 use crate::model::{Twin, TwinId};
-use crate::query::KeyRange;
+use crate::query::{KeyRange, Row};
 
 /// Which twins a query reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,7 @@ pub struct TwinFilter<'s> {
     /// What it looks at.
     pub reads: &'s Portion,
     /// Whether a twin passes.
-    pub passes: &'s dyn Fn(&Value) -> bool,
+    pub passes: &'s dyn Fn(&dyn Row) -> bool,
 }
 
 /// Is shown a twin that passes and says whether to go on.
@@ -141,10 +142,13 @@ impl<'s> TwinScan<'s> {
         row: &TwinRow<'_, T>,
         visit: TwinVisitor<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
-        if let Some(filter) = self.filter
-            && !(filter.passes)(&row.document(filter.reads)?)
-        {
-            return Ok(ControlFlow::Continue(()));
+        if let Some(filter) = self.filter {
+            let judged = JudgedRow::of(row, filter.reads)?;
+            let passes = (filter.passes)(&judged);
+            judged.into_trouble()?;
+            if !passes {
+                return Ok(ControlFlow::Continue(()));
+            }
         }
         Ok(visit(&row.id()?, row.document(self.shows)?))
     }

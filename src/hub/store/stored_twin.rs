@@ -9,8 +9,10 @@ use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::StoreError;
+use super::member::find;
 use super::parts::{Parts, Portion};
 use crate::model::{JsonObject, Twin, TwinProperties};
+use crate::query::Member;
 
 /// Counters of the head: etag, version, desired `$version`, reported `$version`.
 const COUNTERS: usize = 4;
@@ -135,6 +137,22 @@ impl<'b> StoredTwin<'b> {
             }
         }
         Ok((!properties.is_empty()).then_some(Value::Object(properties)))
+    }
+
+    /// What lies at a path that leads into a section's values, decoding nothing else; none when it leads elsewhere.
+    pub(super) fn member(&self, path: &[Box<str>]) -> Option<Result<Member<'b>, StoreError>> {
+        let (index, path) = match path {
+            [tags, own @ ..] if &**tags == "tags" => (0, own),
+            [properties, half, own @ ..] if &**properties == "properties" => match &**half {
+                "desired" => (1, own),
+                "reported" => (3, own),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        // Sections as a whole hold more than their values, and are left out where they are empty.
+        let is_value = path.first().is_some_and(|key| !key.starts_with('$'));
+        is_value.then(|| find(self.sections[index], path).map_err(|source| unreadable(self.key, source)))
     }
 
     fn members(&self, bytes: &[u8], portion: &Portion) -> Result<JsonObject, StoreError> {
