@@ -167,7 +167,7 @@ fn query(data: &[u8]) {
     let rows = rows();
     match query::parse(text) {
         Ok(query) => {
-            let matching = rows.iter().filter(|row| query.matches(row));
+            let matching = rows.iter().filter(|row| query.matches(*row));
             if query.is_aggregate() {
                 query.aggregate(matching).expect("four rows are not too many groups");
             } else {
