@@ -153,7 +153,7 @@ impl Local {
             patience: Patience::standard(),
             notify: Some(notify),
         })?;
-        let (configs, seed) = population.settle(hub.ready(), &client, &trust, &rng).await?;
+        let (configs, seed) = population.settle(hub.ready(), &client, &trust, (&clock, &rng)).await?;
         let fleet = start_fleet(configs, FleetOptions { clock, seed, ramp: Ramp::AtOnce }).await?;
         Ok((fleet, client))
     }

@@ -17,7 +17,7 @@ use crate::fleet::{Authentication, FleetSpec, Shard};
 use crate::hub::ReadyInfo;
 use crate::manifest::{Action, Manifest};
 use crate::model::{Clock, Latency, MethodName, Rng, Seed, TwinId};
-use crate::registration::{Crew, HubAccess, Mark};
+use crate::registration::{Crew, CrewAccess, Mark};
 use crate::tls::{FleetCa, TrustAnchors, client_config};
 
 /// The policy whose key the devices share; a fleet needs no keys of its own here.
@@ -78,7 +78,7 @@ impl<'p> Population<'p> {
         ready: &ReadyInfo,
         client: &HubClient,
         trust: &TrustAnchors,
-        rng: &Rng,
+        (clock, rng): (&Clock, &Rng),
     ) -> Result<(Vec<DeviceConfig>, Seed), LocalError> {
         match self {
             Self::MadeUp { residents, methods } => {
@@ -87,7 +87,7 @@ impl<'p> Population<'p> {
             }
             Self::Fleet { spec, ca, .. } => {
                 let string = parse_service(policy(ready, DEVICE_POLICY))?.value;
-                let access = HubAccess {
+                let access = CrewAccess {
                     host: HubHost { name: ready.host_name.clone(), port: None },
                     mqtt_port: ready.mqtt_port,
                     https_port: ready.https_port,
@@ -97,8 +97,7 @@ impl<'p> Population<'p> {
                     ca: ca.as_deref(),
                     reconnect: ReconnectSpans::default(),
                 };
-                // Clients and hub compare certificates with the machine's time, whatever clock the hub runs by.
-                let crew = Crew::equip(spec, Shard::WHOLE, &access, Clock::system().now())?;
+                let crew = Crew::equip(spec, Shard::WHOLE, &access, clock.now())?;
                 let mark = Mark::of_fleet(spec.name().as_str())?;
                 crate::registration::register(client, &mark, crew.identities(), |_| ()).await?;
                 Ok((crew.into_devices(), spec.seed()))

@@ -14,7 +14,7 @@ use crate::model::{JsonObject, SymmetricKey, TwinId, X509Thumbprints};
 use crate::tls::{ClientConfig, ClientIdentity, FleetCa, OfferedIdentity, TlsError};
 
 /// How the devices of a fleet reach a hub, and what they prove themselves with.
-pub struct HubAccess<'a> {
+pub struct CrewAccess<'a> {
     /// The hub's name.
     pub host: HubHost,
     /// Its port of MQTT.
@@ -90,7 +90,12 @@ impl<'f> Crew<'f> {
     ///
     /// # Errors
     /// [`CrewError`].
-    pub fn equip(spec: &'f FleetSpec, shard: Shard, access: &HubAccess<'_>, now: Timestamp) -> Result<Self, CrewError> {
+    pub fn equip(
+        spec: &'f FleetSpec,
+        shard: Shard,
+        access: &CrewAccess<'_>,
+        now: Timestamp,
+    ) -> Result<Self, CrewError> {
         let mut outfits = spec.groups().iter().map(|group| Outfit::of(group, access)).collect::<Vec<_>>();
         let mut members = Vec::with_capacity(spec.len_of(shard));
         for device in spec.devices_of(shard) {
@@ -153,7 +158,7 @@ struct Outfit<'f> {
 }
 
 impl<'f> Outfit<'f> {
-    fn of(group: &'f Group, access: &HubAccess<'_>) -> Self {
+    fn of(group: &'f Group, access: &CrewAccess<'_>) -> Self {
         let port = match group.transport {
             Transport::Mqtt => access.mqtt_port,
             Transport::WebSocket => access.https_port,
@@ -168,7 +173,7 @@ impl<'f> Outfit<'f> {
         &self,
         id: TwinId,
         behaviour: &Arc<Behaviour>,
-        access: &HubAccess<'_>,
+        access: &CrewAccess<'_>,
         now: Timestamp,
     ) -> Result<(DeviceConfig, NewAuthentication), CrewError> {
         let own = |identity| OfferedIdentity::new(identity).map(Credentials::OwnCertificate);

@@ -8,7 +8,7 @@ mod register;
 
 use crate::client::{BulkFailure, ClientError};
 
-pub use crew::{Crew, CrewError, CrewGroup, HubAccess};
+pub use crew::{Crew, CrewAccess, CrewError, CrewGroup};
 pub use mark::{InvalidMark, Mark};
 pub use prune::{Pruned, prune};
 pub use register::{Registered, register};

@@ -37,6 +37,7 @@ pub(super) async fn read_out(request: Request, next: Next) -> Response {
     if let Ok(body) = left.try_recv() {
         let is_read = !is_held_back
             && tokio::select! {
+                biased;
                 is_read = read_to_end(body) => is_read,
                 () = &mut too_late => false,
             };

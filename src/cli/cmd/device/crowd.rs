@@ -21,7 +21,7 @@ use crate::fleet::{self, Authentication, FleetSpec, Shard};
 use crate::local::{HubPlace, Room, make_room};
 use crate::model::limits::{HTTPS_PORT, MQTT_PORT};
 use crate::model::{Clock, Seed};
-use crate::registration::{Crew, CrewError, HubAccess, Mark, Registered, RegistrationError, register};
+use crate::registration::{Crew, CrewAccess, CrewError, Mark, Registered, RegistrationError, register};
 use crate::report::WatchedGroup;
 use crate::tls::{FleetCa, client_config};
 
@@ -165,12 +165,12 @@ impl CrowdArgs {
         ca: Option<&'a FleetCa>,
         hub: &HubArgs,
         (devices, printer): (usize, &Printer),
-    ) -> Result<HubAccess<'a>, Failure> {
+    ) -> Result<CrewAccess<'a>, Failure> {
         let connection = hub.connection(printer)?;
         let tls = client_config(&hub.trust()).map_err(|error| Failure::usage(chain(&error)))?;
         let https_port = connection.host.port.unwrap_or(HTTPS_PORT);
         let ServiceConnectionString { host, policy, key, .. } = connection;
-        Ok(HubAccess {
+        Ok(CrewAccess {
             host,
             mqtt_port: self.mqtt_port,
             https_port,
