@@ -74,13 +74,13 @@ fn failures(seeds: RangeInclusive<u64>) -> Vec<String> {
                         return;
                     }
                     if let Some(failure) = failure_of(seed, &constants) {
-                        failed.lock().unwrap().push((seed, failure));
+                        failed.lock().expect("nobody panics with it").push((seed, failure));
                     }
                 }
             });
         }
     });
-    let mut failed = failed.into_inner().unwrap();
+    let mut failed = failed.into_inner().expect("nobody panics with it");
     failed.sort();
     failed.into_iter().map(|(_, failure)| failure).collect()
 }
@@ -103,7 +103,7 @@ fn whatever_fails_every_promise_is_kept() {
 #[test]
 fn a_seed_replays() {
     let constants = Constants::new();
-    for seed in [3, 8] {
+    for seed in [3, 116] {
         let (first, second) = (simulate(seed, &constants), simulate(seed, &constants));
         let parted = first.trace.iter().zip(&second.trace).position(|(first, second)| first != second);
         let at = parted.map(|line| (&first.trace[line], &second.trace[line]));

@@ -1,6 +1,6 @@
 //! The engine's turn: a batch of orders is carried out, committed once, and only then replies, notices and completions go.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,8 +49,9 @@ pub(super) struct Writer {
     engine: Engine,
     /// The places of orders that wait, and of those under way.
     room: Arc<Semaphore>,
-    mailboxes: HashMap<ConnectionId, mpsc::Sender<Box<Notice>>>,
-    callers: HashMap<Ticket, ReplySender>,
+    /// In an order of its own, like `callers`: all of them hear of its end, one after the other.
+    mailboxes: BTreeMap<ConnectionId, mpsc::Sender<Box<Notice>>>,
+    callers: BTreeMap<Ticket, ReplySender>,
     wakers: Vec<oneshot::Sender<()>>,
     /// Connections that do not take their notices: the engine hears of them in the next batch.
     lost: Vec<ConnectionId>,
@@ -91,8 +92,8 @@ impl Writer {
             metrics: options.metrics,
             engine,
             room,
-            mailboxes: HashMap::new(),
-            callers: HashMap::new(),
+            mailboxes: BTreeMap::new(),
+            callers: BTreeMap::new(),
             wakers: Vec::new(),
             lost: Vec::new(),
         })
