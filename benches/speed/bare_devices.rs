@@ -31,7 +31,8 @@ const CONNECTION: &str = "BENCH_CONNECTION_STRING";
 
 /// Many clients in one process.
 pub(crate) struct BareDevices {
-    pub(crate) process: Ended,
+    /// Gone when this is.
+    _process: Ended,
     /// From the first dial until the last was let in.
     pub(crate) dialling: Duration,
 }
@@ -60,7 +61,7 @@ impl BareDevices {
         );
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, dialling: Duration::from_nanos(line.trim().parse().expect("the clients dial")) }
+        Self { _process: process, dialling: Duration::from_nanos(line.trim().parse().expect("the clients dial")) }
     }
 }
 

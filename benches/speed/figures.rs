@@ -56,6 +56,10 @@ pub(crate) fn ratio(this: Duration, that: Duration) -> f64 {
 
 /// A time and what it makes a second.
 pub(crate) fn pace(count: usize, time: Duration) -> String {
+    if time.is_zero() {
+        // The hub's clock stands still while its engine takes a turn.
+        return "within one turn of the hub".to_owned();
+    }
     format!("{time:.2?} ({:.0}/s)", count as f64 / time.as_secs_f64())
 }
 

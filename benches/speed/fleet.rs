@@ -9,6 +9,8 @@ use crate::processes::{Fleet, Hub, method_job, timed, twin_job};
 const RAMP: usize = 1_500;
 const DEVICE_LIMIT_KIB: f64 = 24.0;
 const BOTH_LIMIT_KIB: f64 = 40.0;
+/// Below it, what a process needs for itself outweighs what its devices need.
+const LIMITED_FROM: usize = 10_000;
 const METHOD: &str = "ping";
 const MANIFEST: &str = "type: scheduleDeviceMethod\nquery: '*'\nmethod: { name: ping }\ntimeout: 300s\n";
 
@@ -74,8 +76,16 @@ impl Stage {
         let stage = Self { hub, fleet, devices, idle };
         let (hub, fleet) = stage.memory();
         figures.show("hub, for each connected device", format!("{hub:.1} KiB"));
-        figures.show_limited("devices' process, for each device", fleet, DEVICE_LIMIT_KIB, "KiB");
-        figures.show_limited("both ends, for each device", hub + fleet, BOTH_LIMIT_KIB, "KiB");
+        for (what, each, limit) in [
+            ("devices' process, for each device", fleet, DEVICE_LIMIT_KIB),
+            ("both ends, for each device", hub + fleet, BOTH_LIMIT_KIB),
+        ] {
+            if devices < LIMITED_FROM {
+                figures.show(what, format!("{each:.1} KiB"));
+            } else {
+                figures.show_limited(what, each, limit, "KiB");
+            }
+        }
         stage
     }
 

@@ -33,6 +33,12 @@ impl Row for Value {
     }
 }
 
+impl<R: Row + ?Sized> Row for &R {
+    fn member(&self, path: &[Box<str>]) -> Member<'_> {
+        (**self).member(path)
+    }
+}
+
 impl<'r> Member<'r> {
     /// A value of a document, or that there is none.
     #[must_use]

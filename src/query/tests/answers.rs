@@ -46,7 +46,7 @@ fn answer(text: &str) -> Value {
     let rows = rows();
     let query = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
     assert!(query.is_aggregate());
-    json!(query.aggregate(rows.iter().filter(|row| query.matches(*row))).unwrap())
+    json!(query.aggregate(rows.iter().filter(|row| query.matches(row))).unwrap())
 }
 
 // conformance: GRAMMAR.md 5: COUNT, SUM, AVG, MIN and MAX
