@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn places_are_relative_and_have_forward_slashes() {
-        let root = Some(Path::new("/work/repo"));
+        let root = Some(Path::new("/home/me/repo"));
         for (name, want) in [
             ("jobs/lock.yaml", "jobs/lock.yaml"),
             ("./jobs/./lock.yaml", "jobs/lock.yaml"),
@@ -179,8 +179,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_lies_elsewhere_is_absolute() {
-        let root = Some(Path::new("/work/repo"));
-        assert_eq!(uri("/work/repo/jobs/ü.yaml", root), "jobs/%C3%BC.yaml");
+        let root = Some(Path::new("/home/me/repo"));
+        assert_eq!(uri("/home/me/repo/jobs/ü.yaml", root), "jobs/%C3%BC.yaml");
         assert_eq!(uri("/elsewhere/a.yaml", root), "file:///elsewhere/a.yaml");
     }
 

@@ -6,7 +6,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::v1::Fleet;
-use crate::source::schema::schema_of;
+use crate::source::schema::{schema_of, validator};
 
 /// Where the schema is published; its last part is what an editor line names.
 pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/main/schema/fleet.schema.json";
@@ -39,8 +39,5 @@ pub fn schema_text() -> String {
 /// What the schema has against a document.
 pub(super) fn violations(document: &Value) -> impl Iterator<Item = ValidationError<'_>> {
     static VALIDATOR: OnceLock<Validator> = OnceLock::new();
-    let validator = VALIDATOR.get_or_init(|| {
-        jsonschema::draft202012::new(&schema()).expect("a schema that is generated from types is a schema")
-    });
-    validator.iter_errors(document)
+    VALIDATOR.get_or_init(|| validator(&schema())).iter_errors(document)
 }

@@ -74,6 +74,23 @@ pub struct IdentityDraft {
     pub managed_by: Option<String>,
 }
 
+impl IdentityDraft {
+    /// A device or module that may connect, and of which nothing else is said.
+    #[must_use]
+    pub fn enabled(id: TwinId, authentication: Authentication) -> Self {
+        Self {
+            id,
+            status: IdentityStatus::Enabled,
+            status_reason: None,
+            authentication,
+            iot_edge: false,
+            device_scope: None,
+            parent_scopes: Vec::new(),
+            managed_by: None,
+        }
+    }
+}
+
 /// The precondition of a write (REST.md 1.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {

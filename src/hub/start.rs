@@ -21,7 +21,7 @@ use super::store::{Store, StoreError};
 use super::{HubError, Manner, accept};
 use crate::auth::{InvalidHost, NoRandomness, generate_key_pair};
 use crate::metrics::{MetricsPort, MetricsPortError};
-use crate::model::{Clock, DeviceId, IdentityStatus, SymmetricKeyPair, TwinId};
+use crate::model::{Clock, DeviceId, SymmetricKeyPair, TwinId};
 use crate::mqtt::WebSocketBytes;
 use crate::tls::{ClientCas, DevCa, TlsError, server_config};
 
@@ -247,7 +247,7 @@ async fn register(engine: &EngineHandle, ids: &[DeviceId]) -> Result<Vec<Identit
         let identity = match engine.snapshot()?.identity(&twin_id)? {
             Some(identity) => identity,
             None => {
-                let draft = draft(twin_id, Authentication::Sas(generate_key_pair()?));
+                let draft = IdentityDraft::enabled(twin_id, Authentication::Sas(generate_key_pair()?));
                 let refused = |source| HubStartError::Register { id: id.clone(), source: Box::new(source) };
                 engine.create_identity(draft).await.map_err(refused)?
             }
@@ -255,19 +255,6 @@ async fn register(engine: &EngineHandle, ids: &[DeviceId]) -> Result<Vec<Identit
         devices.push(identity);
     }
     Ok(devices)
-}
-
-fn draft(id: TwinId, authentication: Authentication) -> IdentityDraft {
-    IdentityDraft {
-        id,
-        status: IdentityStatus::Enabled,
-        status_reason: None,
-        authentication,
-        iot_edge: false,
-        device_scope: None,
-        parent_scopes: Vec::new(),
-        managed_by: None,
-    }
 }
 
 fn ready_info(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::v1::Job;
 use crate::model::JsonObject;
-use crate::source::schema::schema_of;
+use crate::source::schema::{schema_of, validator};
 
 /// Where the schema is published; its last part is what an editor line names.
 pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/main/schema/job.schema.json";
@@ -74,10 +74,7 @@ pub fn schema_text() -> String {
 /// What the schema has against a document whose variables are filled in.
 pub(super) fn violations(document: &Value) -> impl Iterator<Item = ValidationError<'_>> {
     static VALIDATOR: OnceLock<Validator> = OnceLock::new();
-    let validator = VALIDATOR.get_or_init(|| {
-        jsonschema::draft202012::new(&filled_schema()).expect("a schema that is generated from types is a schema")
-    });
-    validator.iter_errors(document)
+    VALIDATOR.get_or_init(|| validator(&filled_schema())).iter_errors(document)
 }
 
 /// Says how the members of a job depend on each other: what Rust types without `flatten` cannot.

@@ -1,11 +1,11 @@
 //! The JSON Schema of an event line, generated from the types that write it.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
 use crate::run::RunEvent;
+use crate::source::schema::without_null;
 
 /// Where the schema is published.
 const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/main/schema/events.schema.json";
@@ -13,7 +13,7 @@ const SCHEMA_ID: &str = "https://raw.githubusercontent.com/iotjob/iotjob/main/sc
 /// The schema as a document, draft 2020-12.
 #[must_use]
 pub fn events_schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(RecursiveTransform(as_written));
+    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(RecursiveTransform(without_null));
     let mut schema = settings.into_generator().into_root_schema_for::<RunEvent>();
     let words = [
         ("$schema", schema.remove("$schema").unwrap_or_default()),
@@ -36,24 +36,6 @@ pub fn events_schema() -> Value {
 #[must_use]
 pub fn events_schema_text() -> String {
     format!("{:#}\n", events_schema())
-}
-
-/// Makes a schema say what is written: what is not there is left out and never null; and a description is one
-/// paragraph, however the source breaks its lines.
-fn as_written(schema: &mut Schema) {
-    if let Some(Value::String(description)) = schema.get_mut("description") {
-        *description = description.replace('\n', " ");
-    }
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            schema.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
-        choices.retain(|choice| *choice != json!({"type": "null"}));
-    }
 }
 
 #[cfg(test)]

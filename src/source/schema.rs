@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use jsonschema::Validator;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
@@ -41,14 +42,17 @@ pub fn schema_of<T: JsonSchema>(id: &str) -> Value {
     Value::Object(document)
 }
 
-/// Makes a schema read as a user means it: `timeout:` with nothing after it is a mistake, not the default, so null
-/// goes; and a description is one paragraph, however the source breaks its lines.
-fn as_written_by_people(schema: &mut Schema) {
+/// Gets ready to judge documents by a schema that [`schema_of`] made.
+#[must_use]
+pub fn validator(schema: &Value) -> Validator {
+    jsonschema::draft202012::new(schema).expect("a schema that is generated from types is a schema")
+}
+
+/// Takes null out of a schema, for members that are left out instead; and makes a description one paragraph, however the
+/// source breaks its lines.
+pub fn without_null(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace('\n', " ");
-    }
-    if schema.get("default").is_some_and(Value::is_null) {
-        schema.remove("default");
     }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
@@ -59,13 +63,23 @@ fn as_written_by_people(schema: &mut Schema) {
     }
     if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
         choices.retain(|choice| *choice != json!({"type": "null"}));
-        if let [Value::Object(only)] = choices.as_slice() {
-            let only = only.clone();
-            schema.remove("anyOf");
-            let object = schema.ensure_object();
-            for (key, value) in only {
-                object.entry(key).or_insert(value);
-            }
+    }
+}
+
+/// Makes a schema read as a user means it: `timeout:` with nothing after it is a mistake, not the default.
+fn as_written_by_people(schema: &mut Schema) {
+    without_null(schema);
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    if let Some(Value::Array(choices)) = schema.get("anyOf")
+        && let [Value::Object(only)] = choices.as_slice()
+    {
+        let only = only.clone();
+        schema.remove("anyOf");
+        let object = schema.ensure_object();
+        for (key, value) in only {
+            object.entry(key).or_insert(value);
         }
     }
     if let Some(Value::Array(values)) = schema.get_mut("enum") {

@@ -14,8 +14,8 @@ use iotjob::device::{
 use iotjob::hub::Hub;
 use iotjob::hub::registry::{Authentication, IdentityDraft, IfMatch};
 use iotjob::model::{
-    Clock, IdentityStatus, JsonObject, Latency, MethodRequest, SectionPatch, Seed, Share, SymmetricKeyPair, TwinId,
-    TwinPatch, X509Thumbprints,
+    Clock, JsonObject, Latency, MethodRequest, SectionPatch, Seed, Share, SymmetricKeyPair, TwinId, TwinPatch,
+    X509Thumbprints,
 };
 use iotjob::mqtt::PropertyBag;
 use iotjob::tls::{ClientIdentity, FleetCa, OfferedIdentity, client_config};
@@ -103,16 +103,7 @@ async fn call(hub: &Hub, id: &str, payload: Value) -> Result<(i64, Value), Strin
 }
 
 async fn register(hub: &Hub, id: &str, authentication: Authentication) {
-    let draft = IdentityDraft {
-        id: twin_id(id),
-        status: IdentityStatus::Enabled,
-        status_reason: None,
-        authentication,
-        iot_edge: false,
-        device_scope: None,
-        parent_scopes: Vec::new(),
-        managed_by: None,
-    };
+    let draft = IdentityDraft::enabled(twin_id(id), authentication);
     hub.engine().create_identity(draft).await.expect("the identity is registered");
 }
 

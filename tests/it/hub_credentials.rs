@@ -79,27 +79,15 @@ async fn hub_with(trust_cas: Vec<PathBuf>) -> Hub {
     config.policies = vec!["writer=RegistryWrite".parse().expect("a policy")];
     let hub = Hub::start(config).await.expect("the hub starts");
     let off = identity(&hub, "off");
-    let disabled = IdentityDraft { status: IdentityStatus::Disabled, ..draft(off.id, off.authentication) };
+    let disabled =
+        IdentityDraft { status: IdentityStatus::Disabled, ..IdentityDraft::enabled(off.id, off.authentication) };
     hub.engine().replace_identity(disabled, IfMatch::Any).await.expect("it is registered");
     let module = twin_id("d1/m1");
     hub.engine()
-        .create_identity(draft(module, Authentication::Sas(generate_key_pair().expect("keys"))))
+        .create_identity(IdentityDraft::enabled(module, Authentication::Sas(generate_key_pair().expect("keys"))))
         .await
         .expect("it is new");
     hub
-}
-
-fn draft(id: TwinId, authentication: Authentication) -> IdentityDraft {
-    IdentityDraft {
-        id,
-        status: IdentityStatus::Enabled,
-        status_reason: None,
-        authentication,
-        iot_edge: false,
-        device_scope: None,
-        parent_scopes: Vec::new(),
-        managed_by: None,
-    }
 }
 
 fn twin_id(text: &str) -> TwinId {
@@ -292,10 +280,10 @@ async fn every_identity_knows_its_passwords() {
         let pairs = [id.to_owned(), format!("{id}-2")].map(|name| Pair::self_signed(folder.path(), &name));
         let [primary, secondary] = pairs.map(|pair| Some(hex(&sha256(&pair.der))));
         let status = if id == "cold" { IdentityStatus::Disabled } else { IdentityStatus::Enabled };
-        let known = IdentityDraft { status, ..draft(twin_id(id), thumbprints(primary, secondary)) };
+        let known = IdentityDraft { status, ..IdentityDraft::enabled(twin_id(id), thumbprints(primary, secondary)) };
         hub.engine().create_identity(known).await.expect("it is new");
     }
-    let issued = draft(twin_id("issued"), Authentication::CertificateAuthority);
+    let issued = IdentityDraft::enabled(twin_id("issued"), Authentication::CertificateAuthority);
     hub.engine().create_identity(issued).await.expect("it is new");
 
     let mut wrong = Vec::new();

@@ -50,16 +50,7 @@ async fn expect_connack(hub: &Hub, connect: &[u8], code: u8) {
 }
 
 async fn replace(hub: &Hub, id: &str, authentication: Authentication, status: IdentityStatus) {
-    let draft = IdentityDraft {
-        id: device(id),
-        status,
-        status_reason: None,
-        authentication,
-        iot_edge: false,
-        device_scope: None,
-        parent_scopes: Vec::new(),
-        managed_by: None,
-    };
+    let draft = IdentityDraft { status, ..IdentityDraft::enabled(device(id), authentication) };
     hub.engine().replace_identity(draft, IfMatch::Any).await.expect("the device is registered");
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use iotjob::hub::Hub;
 use iotjob::hub::registry::{Authentication, IdentityDraft, IfMatch};
-use iotjob::model::{IdentityStatus, MethodRequest, TwinId};
+use iotjob::model::{MethodRequest, TwinId};
 use iotjob::tls::{ClientConfig, client_config, sha1, sha256};
 use serde_json::{Value, json};
 
@@ -26,16 +26,7 @@ fn twin_id(text: &str) -> TwinId {
 }
 
 async fn register(hub: &Hub, id: &str, authentication: Authentication) {
-    let draft = IdentityDraft {
-        id: twin_id(id),
-        status: IdentityStatus::Enabled,
-        status_reason: None,
-        authentication,
-        iot_edge: false,
-        device_scope: None,
-        parent_scopes: Vec::new(),
-        managed_by: None,
-    };
+    let draft = IdentityDraft::enabled(twin_id(id), authentication);
     let known = hub.engine().snapshot().expect("the store").identity(&draft.id).expect("the store").is_some();
     let registered = if known {
         hub.engine().replace_identity(draft, IfMatch::Any).await

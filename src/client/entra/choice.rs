@@ -90,7 +90,7 @@ impl SignIn {
             .or_else(|| announces_identity().then_some(Self::ManagedIdentity))
     }
 
-    /// The variables that are missing, when the others show that this way was meant.
+    /// The variables that it needs and that are not set.
     #[must_use]
     pub fn missing(self, is_set: impl Fn(&str) -> bool) -> Vec<&'static str> {
         self.variables().iter().copied().filter(|name| !is_set(name)).collect()

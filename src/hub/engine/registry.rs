@@ -63,14 +63,8 @@ impl Engine {
                 continue;
             }
             let draft = IdentityDraft {
-                id,
-                status: IdentityStatus::Enabled,
-                status_reason: None,
-                authentication: Authentication::None,
-                iot_edge: false,
-                device_scope: None,
-                parent_scopes: Vec::new(),
                 managed_by: Some("iotEdge".to_owned()),
+                ..IdentityDraft::enabled(id, Authentication::None)
             };
             self.register(draft, turn)?;
         }

@@ -20,7 +20,7 @@ use iotjob::hub::mqtt::{DeviceEdge, DeviceStream, Telemetry, serve};
 use iotjob::hub::policies::{Policies, Policy};
 use iotjob::hub::registry::{Authentication, IdentityDraft};
 use iotjob::hub::store::Store;
-use iotjob::model::{Clock, IdentityStatus, Rng, SymmetricKey, TwinId};
+use iotjob::model::{Clock, Rng, SymmetricKey, TwinId};
 use iotjob::mqtt::{ClientPacket, ConnAckCode, Connect, Encode, Login, Password, ServerPacket};
 use iotjob::tls::CertificateDer;
 use jiff::Timestamp;
@@ -92,16 +92,7 @@ impl Drop for Hub {
 async fn register(engine: &EngineHandle) -> SymmetricKey {
     let keys = generate_key_pair().expect("keys");
     let key = keys.primary_key.clone();
-    let draft = IdentityDraft {
-        id: TwinId::device("d1".parse().expect("an id")),
-        status: IdentityStatus::Enabled,
-        status_reason: None,
-        authentication: Authentication::Sas(keys),
-        iot_edge: false,
-        device_scope: None,
-        parent_scopes: Vec::new(),
-        managed_by: None,
-    };
+    let draft = IdentityDraft::enabled(TwinId::device("d1".parse().expect("an id")), Authentication::Sas(keys));
     engine.create_identity(draft).await.expect("a new device");
     key
 }

@@ -9,8 +9,8 @@ use crate::hub::registry::{Authentication, IdentityDraft, IfMatch};
 use crate::hub::store::{Snapshot, Store};
 use crate::hub::{Fidelity, HubError};
 use crate::model::{
-    ErrorCode, IdentityStatus, JobId, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, SymmetricKey,
-    SymmetricKeyPair, TwinId, TwinPatch,
+    ErrorCode, JobId, JobResponse, JsonObject, MethodRequest, MethodResponse, Rng, SymmetricKey, SymmetricKeyPair,
+    TwinId, TwinPatch,
 };
 use crate::mqtt::Subscription;
 
@@ -269,16 +269,10 @@ pub(super) fn twin_patch(body: &Value) -> TwinPatch {
 
 pub(super) fn draft(id: &str) -> IdentityDraft {
     let key = || SymmetricKey::from_bytes(vec![7; 32]).unwrap();
-    IdentityDraft {
-        id: twin_id(id),
-        status: IdentityStatus::Enabled,
-        status_reason: None,
-        authentication: Authentication::Sas(SymmetricKeyPair { primary_key: key(), secondary_key: key() }),
-        iot_edge: false,
-        device_scope: None,
-        parent_scopes: Vec::new(),
-        managed_by: None,
-    }
+    IdentityDraft::enabled(
+        twin_id(id),
+        Authentication::Sas(SymmetricKeyPair { primary_key: key(), secondary_key: key() }),
+    )
 }
 
 pub(super) fn method_job(id: &str, condition: &str, max_s: u64) -> Value {

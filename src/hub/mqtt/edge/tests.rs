@@ -14,7 +14,7 @@ use crate::hub::engine::EngineOptions;
 use crate::hub::registry::{Authentication, IdentityDraft};
 use crate::hub::store::Store;
 use crate::hub::throttle::Operation;
-use crate::model::{IdentityStatus, SymmetricKey, TwinId};
+use crate::model::{SymmetricKey, TwinId};
 use crate::mqtt::{
     ClientPacket, ConnAckCode, Connect, Delivery, Login, PacketId, Password, Publish, QoS, RequestedSubscription,
     ServerPacket,
@@ -51,16 +51,7 @@ impl Bench {
         let options = EngineOptions::instant(Clock::system(), Rng::seeded(1));
         let engine = EngineHandle::start(Store::in_memory().unwrap(), options).unwrap();
         let keys = generate_key_pair().unwrap();
-        let draft = IdentityDraft {
-            id: TwinId::device("d1".parse().unwrap()),
-            status: IdentityStatus::Enabled,
-            status_reason: None,
-            authentication: Authentication::Sas(keys.clone()),
-            iot_edge: false,
-            device_scope: None,
-            parent_scopes: Vec::new(),
-            managed_by: None,
-        };
+        let draft = IdentityDraft::enabled(TwinId::device("d1".parse().unwrap()), Authentication::Sas(keys.clone()));
         engine.create_identity(draft).await.unwrap();
         let edge = DeviceEdge::new(
             engine,
