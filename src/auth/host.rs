@@ -72,6 +72,10 @@ impl FromStr for HubHost {
             None => None,
             Some(digits) => match digits.parse::<u16>() {
                 Ok(port) if port > 0 => Some(port),
+                // A URL, which has a colon of its own.
+                _ if digits.contains('/') => {
+                    return Err(InvalidHost::Character { found: '/', host: text.to_owned() });
+                }
                 _ => return Err(InvalidHost::Port { port: digits.to_owned() }),
             },
         };
@@ -121,5 +125,7 @@ mod tests {
         for text in ["", "https://hub", "hub/x", "hub:", "hub:0", "hub:70000", "hub name"] {
             assert!(text.parse::<HubHost>().is_err(), "{text}");
         }
+        let url = "https://hub".parse::<HubHost>().unwrap_err().to_string();
+        assert!(url.contains("without scheme and path"), "{url}");
     }
 }

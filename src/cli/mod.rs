@@ -11,6 +11,7 @@ pub mod args;
 pub mod cmd;
 pub mod exit;
 pub mod failure;
+pub mod flag_value;
 pub mod fleet_file;
 pub mod global_args;
 pub mod guarded;

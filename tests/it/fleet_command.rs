@@ -302,3 +302,20 @@ fn one_device_may_use_a_websocket_and_stop_by_itself() {
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("d method lockDoor") && stderr.contains("1 device for"), "{stdout}\n{stderr}");
 }
+
+#[test]
+fn a_flag_that_cannot_be_says_what_to_write() {
+    let env = TestEnv::new();
+    let cases: [(&[&str], &str); 5] = [
+        (&["--count", "0"], "1 or more"),
+        (&["--count", "2", "--stop-after", "0"], "1 or more"),
+        (&["--count", "2", "--seed", "x"], "write a whole number"),
+        (&["--count", "2", "--metrics", "nowhere"], "127.0.0.1:9464"),
+        (&["--count", "2", "--hub-host", "https://hub"], "without scheme and path"),
+    ];
+    for (flags, text) in cases {
+        let refused = env.run([&["device"], flags].concat());
+        assert_eq!(refused.code, 2, "{flags:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(text), "{flags:?}: {}", refused.stderr);
+    }
+}

@@ -14,6 +14,7 @@ use self::show::Show;
 use self::single::SingleArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::flag_value::{address_and_port, one_or_more};
 use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
@@ -59,7 +60,7 @@ struct EndingArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "prune")]
     duration: Option<Duration>,
     /// Stop once so many method calls were answered
-    #[arg(long, value_name = "CALLS", conflicts_with = "prune")]
+    #[arg(long, value_name = "CALLS", value_parser = one_or_more::<NonZeroU64>, conflicts_with = "prune")]
     stop_after: Option<NonZeroU64>,
 }
 
@@ -72,7 +73,7 @@ struct ShownArgs {
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "text|json", hide_possible_values = true)]
     output: OutputFormat,
     /// Serve Prometheus metrics there at /metrics, in plain HTTP and without credentials; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "prune")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_and_port, conflicts_with = "prune")]
     metrics: Option<SocketAddr>,
 }
 

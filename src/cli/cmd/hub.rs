@@ -13,6 +13,7 @@ use self::fidelity::FidelityArgs;
 use crate::auth::KeySet;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
+use crate::cli::flag_value::address_and_port;
 use crate::cli::help;
 use crate::cli::hub_env::{OWNER, Shell, lines};
 use crate::cli::printer::Printer;
@@ -113,10 +114,6 @@ pub struct HubEnvArgs {
 
 fn address(text: &str) -> Result<IpAddr, &'static str> {
     text.parse().map_err(|_| "write an IP address, as in 127.0.0.1 or ::1")
-}
-
-fn address_and_port(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:9464 or [::1]:9464")
 }
 
 /// Runs the command.

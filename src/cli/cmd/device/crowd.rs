@@ -12,6 +12,7 @@ use super::{DeviceArgs, Prepared};
 use crate::auth::ServiceConnectionString;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
+use crate::cli::flag_value::{one_or_more, seed};
 use crate::cli::fleet_file::fleet_file;
 use crate::cli::hub_target::{HubArgs, failure, variable};
 use crate::cli::printer::Printer;
@@ -39,7 +40,7 @@ pub(super) struct CrowdArgs {
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
     /// Run so many devices that are all alike, and register those that are missing
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = one_or_more::<NonZeroU32>)]
     count: Option<NonZeroU32>,
     /// Ids of --count: {n:05} stands for the device's number from 1, in five digits
     #[arg(
@@ -62,7 +63,7 @@ pub(super) struct CrowdArgs {
     #[arg(long, value_name = "N/s", default_value = "100/s", requires = "crowd")]
     ramp: RampRate,
     /// Seed of every decision, instead of the file's: the same seed gives the same fleet again [default: the file's, or 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     pub(super) seed: Option<Seed>,
     /// Folder of the CA that issues certificates to groups with certificateAuthority; made when it is missing. The hub
     /// must trust its fleet-ca.pem
