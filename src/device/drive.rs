@@ -1,15 +1,15 @@
 //! Connects one state machine to the world: dials, carries packets, sleeps, and stops when told.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::event::{DeviceEvent, DeviceEventKind, LossReason};
+use super::event::{DeviceEvent, DeviceEventKind, Listener, LossReason};
 use super::link;
 use super::link::Link;
 use super::machine::{Effects, Input, Machine, Next, Now};
@@ -23,7 +23,7 @@ use crate::mqtt::{ClientPacket, PacketStream, StreamError};
 pub(super) struct Surroundings {
     pub(super) clock: Clock,
     /// None when nobody listens.
-    pub(super) events: Option<mpsc::Sender<DeviceEvent>>,
+    pub(super) listener: Option<Listener>,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -80,6 +80,10 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     surroundings: &Surroundings,
 ) -> Next {
     let mut input = Input::Opened;
+    let mut stopped = pin!(surroundings.stop.cancelled());
+    // Set anew when it rings, or when something is due earlier than that: most inputs leave it alone.
+    let mut alarm = pin!(sleep(Duration::ZERO));
+    let mut rings_at = Duration::ZERO;
     loop {
         let Effects { packets, events, next } = driven.machine.on(input, Now::of(&surroundings.clock));
         let sent = send(stream, &packets).await;
@@ -92,23 +96,31 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             }
             Next::Cut { .. } | Next::TakeOver => return next,
         }
-        input = match sent {
-            Err(reason) => Input::Lost(reason),
-            Ok(()) => tokio::select! {
+        if let Err(reason) = sent {
+            input = Input::Lost(reason);
+            continue;
+        }
+        input = loop {
+            let due = driven.machine.deadline().unwrap_or(Duration::MAX);
+            if due < rings_at || alarm.is_elapsed() {
+                alarm.set(sleep(due.saturating_sub(surroundings.clock.monotonic())));
+                rings_at = due;
+            }
+            tokio::select! {
                 biased;
-                () = surroundings.stop.cancelled() => {
+                () = &mut stopped => {
                     // Nobody waits for the outcome of a goodbye.
                     let _ = send(stream, &[ClientPacket::Disconnect]).await;
                     close(stream).await;
                     return Next::GiveUp;
                 }
-                received = stream.read_server_packet() => match received {
+                received = stream.read_server_packet() => break match received {
                     Ok(Some(packet)) => Input::Packet(packet),
                     Ok(None) => Input::Lost(LossReason::Closed),
                     Err(error) => Input::Lost(loss(error)),
                 },
-                () = sleep(time_left(&driven.machine, &surroundings.clock)) => Input::Woken,
-            },
+                () = &mut alarm => if due <= rings_at { break Input::Woken },
+            }
         };
     }
 }
@@ -121,10 +133,6 @@ async fn outlast(mut stream: Box<Link>, stop: CancellationToken) {
         () = stop.cancelled() => {}
         _ = timeout(Duration::from_secs(TAKEN_OVER_S_MAX), closed) => {}
     }
-}
-
-fn time_left(machine: &Machine, clock: &Clock) -> Duration {
-    machine.deadline().map_or(Duration::MAX, |deadline| deadline.saturating_sub(clock.monotonic()))
 }
 
 async fn send<S: AsyncRead + AsyncWrite + Unpin>(
@@ -154,11 +162,13 @@ fn loss(error: StreamError) -> LossReason {
 async fn tell(events: Vec<DeviceEventKind>, driven: &mut Driven, surroundings: &Surroundings) {
     for kind in events {
         driven.counted.note(&kind);
-        let Some(listener) = &surroundings.events else { continue };
+        let Some(listener) = surroundings.listener.as_ref().filter(|listener| kind.is_for(listener.hears)) else {
+            continue;
+        };
         let event = DeviceEvent { id: Arc::clone(driven.machine.config().id()), kind };
         tokio::select! {
             biased;
-            _ = listener.send(event) => {}
+            _ = listener.sender.send(event) => {}
             () = surroundings.stop.cancelled() => {}
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::model::{JsonObject, TwinId};
 use crate::mqtt::ConnAckCode;
@@ -16,6 +17,24 @@ pub struct DeviceEvent {
     pub id: Arc<TwinId>,
     /// What happened.
     pub kind: DeviceEventKind,
+}
+
+/// Who is told what happens to devices.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Where events go.
+    pub sender: mpsc::Sender<DeviceEvent>,
+    /// Which of them.
+    pub hears: Hears,
+}
+
+/// What a listener wants to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hears {
+    /// Every event.
+    Everything,
+    /// How devices come and go. Waking somebody for each call of a crowd costs more than the answers do.
+    ComingAndGoing,
 }
 
 /// What happened to a device.
@@ -91,6 +110,35 @@ pub enum DeviceEventKind {
         /// Why.
         reason: LossReason,
     },
+}
+
+impl DeviceEventKind {
+    /// Whether who hears so much is to be told.
+    pub(super) fn is_for(&self, hears: Hears) -> bool {
+        match (hears, self) {
+            (Hears::Everything, _) => true,
+            (
+                Hears::ComingAndGoing,
+                Self::Connected
+                | Self::Ready { .. }
+                | Self::WentSilent
+                | Self::TakingOver
+                | Self::StaysOffline
+                | Self::Disconnected { .. }
+                | Self::GaveUp { .. },
+            ) => true,
+            (
+                Hears::ComingAndGoing,
+                Self::MethodCalled { .. }
+                | Self::MethodAnswered { .. }
+                | Self::MethodHung { .. }
+                | Self::TelemetrySent { .. }
+                | Self::DesiredPatch { .. }
+                | Self::Reported { .. }
+                | Self::ReportRefused { .. },
+            ) => false,
+        }
+    }
 }
 
 /// How a device learned of desired properties.

@@ -4,14 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::DeviceConfig;
 use super::drive::{Driven, Surroundings, drive};
-use super::event::{DeviceEvent, DeviceEventKind};
+use super::event::{DeviceEvent, DeviceEventKind, Listener};
 use super::machine::Machine;
 use super::stats::{Counted, FleetStats, Standing};
 use crate::model::{Clock, Seed};
@@ -48,19 +47,19 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts devices as the ramp takes them from the iterator; each tells `events` what happens to it, and waits for a
+    /// Starts devices as the ramp takes them from the iterator; each tells what happens to it, and waits for a
     /// listener that is behind. Where nobody listens, the figures are still kept.
     ///
     /// Must be called within a tokio runtime.
     #[must_use]
-    pub fn start<I>(devices: I, options: FleetOptions, events: impl Into<Option<mpsc::Sender<DeviceEvent>>>) -> Self
+    pub fn start<I>(devices: I, options: FleetOptions, listener: Option<Listener>) -> Self
     where
         I: IntoIterator<Item = DeviceConfig>,
         I::IntoIter: Send + 'static,
     {
         let (stop, tasks, stats) = (CancellationToken::new(), TaskTracker::new(), Arc::<FleetStats>::default());
         let FleetOptions { clock, seed, ramp } = options;
-        let surroundings = Surroundings { clock, events: events.into(), stop: stop.clone(), tasks: tasks.clone() };
+        let surroundings = Surroundings { clock, listener, stop: stop.clone(), tasks: tasks.clone() };
         let start = Start { seed, ramp, stats: Arc::clone(&stats), surroundings: Arc::new(surroundings) };
         tasks.spawn(start.all(devices.into_iter()));
         // A closed tracker still takes tasks; it only lets `wait` end when there are none.
@@ -129,11 +128,11 @@ impl Start {
         if device.behaviour.connectivity.keeps_offline(seed) {
             // It costs nothing but its place in the figures.
             drop(Counted::new(stats, Standing::StaysOffline));
-            if let Some(listener) = &self.surroundings.events {
+            if let Some(listener) = &self.surroundings.listener {
                 let event = DeviceEvent { id: device.id, kind: DeviceEventKind::StaysOffline };
                 tokio::select! {
                     biased;
-                    _ = listener.send(event) => {}
+                    _ = listener.sender.send(event) => {}
                     () = self.surroundings.stop.cancelled() => {}
                 }
             }

@@ -29,7 +29,7 @@ mod template;
 pub use behaviour::{Apply, Behaviour, DesiredRule, InvalidTelemetry, Telemetry};
 pub use config::{Credentials, DeviceConfig, Endpoint, KeepAlive, ReconnectSpans, Transport, UnfitForMqtt};
 pub use connectivity::{Connectivity, Flapping, HalfOpen, Slow, Takeover};
-pub use event::{DesiredOrigin, DeviceEvent, DeviceEventKind, LossKind, LossReason};
+pub use event::{DesiredOrigin, DeviceEvent, DeviceEventKind, Hears, Listener, LossKind, LossReason};
 pub use fleet::{Fleet, FleetOptions, Ramp};
 pub use id_template::{IdTemplate, InvalidIdTemplate};
 pub use link::{ByteStream, Dial};

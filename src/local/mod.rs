@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::auth::{ConnectionStringError, parse_service};
 use crate::client::{BulkFailure, ClientError, HubAccess, HubClient, HubClientConfig, Notify, Patience};
-use crate::device::{DeviceConfig, DeviceEventKind, Fleet, FleetOptions, Ramp, UnfitForMqtt};
+use crate::device::{DeviceConfig, DeviceEventKind, Fleet, FleetOptions, Hears, Listener, Ramp, UnfitForMqtt};
 use crate::fleet::FleetSpec;
 use crate::hub::{CaPlace, Fidelity, Hub, HubConfig, HubStartError, Listen, ReadyInfo};
 use crate::manifest::Manifest;
@@ -206,7 +206,7 @@ fn policy<'r>(ready: &'r ReadyInfo, name: &str) -> &'r str {
 async fn start_fleet(configs: Vec<DeviceConfig>, options: FleetOptions) -> Result<Fleet, LocalError> {
     let (send, mut events) = mpsc::channel(EVENTS_MAX);
     let mut awaited = Awaited::of(&configs);
-    let fleet = Fleet::start(configs, options, send);
+    let fleet = Fleet::start(configs, options, Some(Listener { sender: send, hears: Hears::Everything }));
     let come_up = async {
         while awaited.devices() > 0 {
             let Some(event) = events.recv().await else { break };

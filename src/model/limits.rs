@@ -247,6 +247,8 @@ pub const JOBS_ACTIVE_MAX: usize = 1_000;
 pub const JOB_CALLS_MAX: usize = 1_000;
 /// Twins that a job reads, or rows that it works on, before other commands get their turn (ours).
 pub const JOB_STEP_MAX: usize = 500;
+/// Targets of a job that are written together (ours: about half a page of the database).
+pub const ROWS_IN_BLOCK_MAX: usize = 128;
 /// Re-runs of one manifest that are looked for (ours; `-r999` still fits a job id).
 pub const RERUNS_MAX: u32 = 999;
 /// Different changes that a plan tells apart (ours; a larger fleet's are told without the values before).

@@ -8,8 +8,8 @@ use std::time::Duration;
 use iotjob::auth::{HubHost, parse_service};
 use iotjob::device::{
     Apply, Behaviour, Connectivity, Credentials, DesiredRule, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint,
-    Failures, Flapping, Fleet, FleetOptions, HalfOpen, KeepAlive, LossKind, LossReason, MethodRule, Payload,
-    PayloadTemplate, Ramp, Slow, Takeover, Telemetry, Transport, ValueTemplate,
+    Failures, Flapping, Fleet, FleetOptions, HalfOpen, Hears, KeepAlive, Listener, LossKind, LossReason, MethodRule,
+    Payload, PayloadTemplate, Ramp, Slow, Takeover, Telemetry, Transport, ValueTemplate,
 };
 use iotjob::hub::Hub;
 use iotjob::hub::registry::{Authentication, IdentityDraft, IfMatch};
@@ -65,7 +65,10 @@ impl Running {
     fn start(devices: Vec<DeviceConfig>) -> Self {
         let (send, events) = mpsc::channel(64);
         let options = FleetOptions { clock: Clock::system(), seed: Seed::new(42), ramp: Ramp::AtOnce };
-        Self { fleet: Fleet::start(devices, options, send), events }
+        Self {
+            fleet: Fleet::start(devices, options, Some(Listener { sender: send, hears: Hears::Everything })),
+            events,
+        }
     }
 
     /// Waits for an event of a kind, and gives what it was of.

@@ -7,7 +7,7 @@ use iotjob::auth::HubHost;
 use iotjob::client::{NewAuthentication, NewIdentity};
 use iotjob::device::{
     Apply, Behaviour, Credentials, DesiredRule, DeviceConfig, DeviceEvent, DeviceEventKind, Endpoint, Fleet,
-    FleetOptions, KeepAlive, MethodRule, Ramp, Transport,
+    FleetOptions, Hears, KeepAlive, Listener, MethodRule, Ramp, Transport,
 };
 use iotjob::model::limits::MQTT_PORT;
 use iotjob::model::{Clock, DeviceId, JsonObject, Seed, TwinId};
@@ -61,7 +61,7 @@ pub(crate) fn start(
     endpoint.keep_alive = KeepAlive::of_seconds(u16::MAX);
     let endpoint = Arc::new(endpoint);
     let devices: Vec<DeviceConfig> = (0..DEVICES).map(|number| device(&endpoint, number)).collect();
-    let (events, mut news) = mpsc::channel::<DeviceEvent>(64);
+    let (sender, mut news) = mpsc::channel::<DeviceEvent>(64);
     let (counted, ready) = watch::channel(0);
     tokio::spawn(async move {
         let mut seen = BTreeSet::new();
@@ -73,7 +73,7 @@ pub(crate) fn start(
         }
     });
     let options = FleetOptions { clock, seed: Seed::new(seed), ramp: Ramp::AtOnce };
-    (Fleet::start(devices, options, events), ready)
+    (Fleet::start(devices, options, Some(Listener { sender, hears: Hears::Everything })), ready)
 }
 
 fn device(endpoint: &Arc<Endpoint>, number: usize) -> DeviceConfig {

@@ -19,7 +19,9 @@ use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
 use crate::cli::signals::StopSignals;
-use crate::device::{DeviceConfig, DeviceEvent, DeviceEventKind, Fleet, FleetOptions, LossReason, Ramp};
+use crate::device::{
+    DeviceConfig, DeviceEvent, DeviceEventKind, Fleet, FleetOptions, Hears, Listener, LossReason, Ramp,
+};
 use crate::model::limits::{DEVICE_EVENTS_PRINTED_MAX, FLEET_SCREEN_MS};
 use crate::model::{Clock, Seed};
 use crate::report::{FleetWatch, WatchedGroup};
@@ -151,13 +153,16 @@ async fn run_devices(
     if let Some(address) = args.shown.metrics {
         scrape::serve(address, Arc::clone(&watch), stop_metrics, printer).await?;
     }
+    let stop_after = args.ending.stop_after;
+    let hears =
+        if stop_after.is_some() { Hears::Everything } else { show::hears(args.shown.output, prepared.devices.len()) };
     let mut show = Show::new(printer, args.shown.output, &prepared.devices, Arc::clone(&watch), clock.clone());
-    let (send, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
+    let (sender, mut events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let options = FleetOptions { clock, seed: prepared.seed, ramp: prepared.ramp };
-    let fleet = Fleet::start(prepared.devices, options, send);
+    let fleet = Fleet::start(prepared.devices, options, Some(Listener { sender, hears }));
 
     let why = tokio::select! {
-        why = watch_devices(&mut events, &mut show, args.ending.stop_after) => why,
+        why = watch_devices(&mut events, &mut show, stop_after) => why,
         () = signals.recv() => Why::Wanted,
         () = over(args.ending.duration) => Why::Wanted,
     };

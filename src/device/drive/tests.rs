@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::io::{DuplexStream, duplex};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::device::fake_hub::{FakeHub, device, text};
-use crate::device::{Endpoint, Transport};
+use crate::device::{DeviceEvent, Endpoint, Hears, Transport};
 use crate::model::Seed;
 use crate::tls::{DevCa, TrustAnchors, client_config};
 
@@ -26,16 +27,25 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
+        Self::heard(Hears::Everything)
+    }
+
+    fn heard(hears: Hears) -> Self {
         let (near, far) = duplex(4096);
         let ca = DevCa::in_memory(&[], Clock::system().now()).unwrap();
         let tls = Arc::new(client_config(&TrustAnchors::Pem(ca.ca_pem().as_bytes().to_vec())).unwrap());
         let endpoint = Arc::new(Endpoint::of_hub(&"hub.local".parse().unwrap(), Transport::Mqtt, 8883, tls));
         let machine = Machine::new(device(&endpoint, "dev1"), Seed::new(1));
         let mut driven = Driven { machine, counted: Counted::new(Arc::default(), Standing::Connecting) };
-        let (send, events) = mpsc::channel(16);
+        let (sender, events) = mpsc::channel(16);
+        let listener = Listener { sender, hears };
         let stop = CancellationToken::new();
-        let surroundings =
-            Surroundings { clock: tokio_clock(), events: Some(send), stop: stop.clone(), tasks: TaskTracker::new() };
+        let surroundings = Surroundings {
+            clock: tokio_clock(),
+            listener: Some(listener),
+            stop: stop.clone(),
+            tasks: TaskTracker::new(),
+        };
         let task =
             tokio::spawn(async move { converse(&mut PacketStream::new(near), &mut driven, &surroundings).await });
         Self { hub: FakeHub(far), events, stop, task }
@@ -72,6 +82,19 @@ async fn a_call_is_answered_on_the_wire() {
     let answer = r#"{"method":"lockDoor","payload":{"lockTime":"10m"}}"#;
     running.hub.expect(0x30, &[text("$iothub/methods/res/200/?$rid=1f").as_slice(), answer.as_bytes()].concat()).await;
     assert!(matches!(running.event().await, DeviceEventKind::MethodCalled { .. }));
+}
+
+#[tokio::test]
+async fn who_hears_of_coming_and_going_hears_of_nothing_else() {
+    let mut running = Running::heard(Hears::ComingAndGoing);
+    running.hub.welcome().await;
+    assert_eq!(running.event().await, DeviceEventKind::Connected);
+    assert_eq!(running.event().await, DeviceEventKind::Ready { desired_version: 1 });
+    running.hub.publish("$iothub/methods/POST/lockDoor/?$rid=1f", "").await;
+    running.hub.receive().await.expect("an answer");
+    running.hub = FakeHub(duplex(1).0);
+    let next = running.event().await;
+    assert!(matches!(next, DeviceEventKind::Disconnected { .. }), "{next:?}");
 }
 
 #[tokio::test]

@@ -2,22 +2,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::device::fake_hub::{FakeHub, device};
-use crate::device::{DeviceEventKind, Endpoint, LossReason, Transport};
+use crate::device::{DeviceEvent, DeviceEventKind, Endpoint, Hears, LossReason, Transport};
 use crate::tls::{DevCa, TrustAnchors, client_config, server_config};
 
 /// A listener with TLS and hand-written MQTT.
-struct Listener {
+struct TlsListener {
     ca: DevCa,
     tcp: TcpListener,
     tls: TlsAcceptor,
 }
 
-impl Listener {
+impl TlsListener {
     async fn bind() -> Self {
         let ca = DevCa::in_memory(&[], Clock::system().now()).unwrap();
         let tls = TlsAcceptor::from(server_config(&ca).unwrap());
@@ -38,14 +39,14 @@ impl Listener {
 
 fn start(endpoint: &Arc<Endpoint>, ids: impl Iterator<Item = String>) -> (Fleet, mpsc::Receiver<DeviceEvent>) {
     let devices: Vec<_> = ids.map(|id| device(endpoint, &id)).collect();
-    let (send, events) = mpsc::channel(64);
+    let (sender, events) = mpsc::channel(64);
     let options = FleetOptions { clock: Clock::system(), seed: Seed::new(1), ramp: Ramp::AtOnce };
-    (Fleet::start(devices, options, send), events)
+    (Fleet::start(devices, options, Some(Listener { sender, hears: Hears::Everything })), events)
 }
 
 #[tokio::test]
 async fn a_fleet_gets_ready_and_stops_with_a_goodbye_each() {
-    let listener = Listener::bind().await;
+    let listener = TlsListener::bind().await;
     let (fleet, mut events) = start(&listener.endpoint(&listener.ca), (0..20).map(|n| format!("dev-{n}")));
     let mut links = Vec::new();
     for _ in 0..20 {
@@ -70,7 +71,7 @@ async fn a_fleet_gets_ready_and_stops_with_a_goodbye_each() {
 
 #[tokio::test]
 async fn a_device_comes_back_after_its_hub() {
-    let listener = Listener::bind().await;
+    let listener = TlsListener::bind().await;
     let (fleet, mut events) = start(&listener.endpoint(&listener.ca), ["d".to_owned()].into_iter());
     listener.accept().await.unwrap().welcome().await;
     let mut again = listener.accept().await.unwrap();
@@ -85,7 +86,7 @@ async fn a_device_comes_back_after_its_hub() {
 
 #[tokio::test]
 async fn an_unknown_ca_ends_the_fleet_with_a_hint() {
-    let listener = Listener::bind().await;
+    let listener = TlsListener::bind().await;
     let stranger = DevCa::in_memory(&[], Clock::system().now()).unwrap();
     let (fleet, mut events) = start(&listener.endpoint(&stranger), ["d".to_owned()].into_iter());
     assert!(listener.accept().await.is_err());
@@ -98,7 +99,7 @@ async fn an_unknown_ca_ends_the_fleet_with_a_hint() {
 
 #[tokio::test]
 async fn nobody_there_is_no_reason_to_give_up_and_a_stop_is_prompt() {
-    let listener = Listener::bind().await;
+    let listener = TlsListener::bind().await;
     let endpoint = listener.endpoint(&listener.ca);
     drop(listener);
     let (fleet, mut events) = start(&endpoint, ["d".to_owned()].into_iter());
@@ -110,11 +111,12 @@ async fn nobody_there_is_no_reason_to_give_up_and_a_stop_is_prompt() {
 #[tokio::test(start_paused = true)]
 #[expect(clippy::disallowed_methods, reason = "paused time is tokio's")]
 async fn a_ramp_spreads_the_starts() {
-    let listener = Listener::bind().await;
+    let listener = TlsListener::bind().await;
     let endpoint = listener.endpoint(&listener.ca);
     let devices = (0..10).map(move |n| device(&endpoint, &format!("d{n}")));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let surroundings = Surroundings { clock: Clock::system(), events: None, stop: stop.clone(), tasks: tasks.clone() };
+    let surroundings =
+        Surroundings { clock: Clock::system(), listener: None, stop: stop.clone(), tasks: tasks.clone() };
     let start = Start {
         seed: Seed::new(1),
         ramp: Ramp::PerSecond(NonZeroU32::new(5).unwrap()),

@@ -3,6 +3,8 @@
 //! Rows are worked on in id order by a cursor. A method job's row whose device is away is left to wait for it; when it
 //! comes, the job finds it in `ready`. A row met in `running` was sent in a former life of the hub: nobody knows what
 //! became of it, and it is not sent again (product.md 5).
+//!
+//! Calls that a step sends are marked as sent together, by the last of them: a row is written once, when its call ends.
 
 use super::command::Fault;
 use super::job::{ActiveJob, Next, Phase};
@@ -11,10 +13,19 @@ use super::row::{Move, never_came};
 use super::timer::after_seconds;
 use super::{Engine, Turn};
 use crate::hub::notice::CallId;
-use crate::hub::store::{RowRecord, StoreError};
+use crate::hub::store::{JobRow, StoreError};
 use crate::model::limits::{JOB_CALLS_MAX, JOB_STEP_MAX, RESPONSE_TIMEOUT_S};
 use crate::model::{DeviceJobStatus, ErrorCode, JobId, JobType, TwinId, TwinPatch};
 use crate::mqtt::Subscription;
+
+/// What a row still needs that was worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marking {
+    /// Nothing.
+    Done,
+    /// Its call goes out in this turn, and the step marks it as sent with the others.
+    WithOthers,
+}
 
 impl Engine {
     /// Works on the next rows.
@@ -34,8 +45,14 @@ impl Engine {
                 Some((last, _)) if rows.len() == rest => Phase::Dispatching(Some(last.clone())),
                 _ => Phase::Waiting,
             };
+            let mut sent_through = None;
             for (target, row) in rows {
-                self.work_on(job, target, &row, turn)?;
+                if self.work_on(job, &target, &row, turn)? == Marking::WithOthers {
+                    sent_through = Some(target);
+                }
+            }
+            if let Some(target) = sent_through {
+                turn.tables.mark_sent(&job.record.request.job_id, &target, turn.now)?;
             }
         }
         Ok(self.next_turn(job, turn))
@@ -47,10 +64,10 @@ impl Engine {
             && let Some(target) = job.ready.pop_front()
         {
             served += 1;
-            if let Some(row) = turn.tables.row(&job.record.request.job_id, &target)?
-                && row.status == DeviceJobStatus::Pending
+            if let Some(record) = turn.tables.written_row(&job.record.request.job_id, &target)?
+                && record.status == DeviceJobStatus::Pending
             {
-                self.work_on(job, target, &row, turn)?;
+                self.work_on(job, &target, &JobRow { record, is_written: true }, turn)?;
             }
         }
         Ok(served)
@@ -59,19 +76,22 @@ impl Engine {
     fn work_on(
         &mut self,
         job: &mut ActiveJob,
-        target: TwinId,
-        row: &RowRecord,
+        target: &TwinId,
+        row: &JobRow,
         turn: &mut Turn<'_, '_>,
-    ) -> Result<(), StoreError> {
-        match (row.status, job.record.request.job_type) {
-            (DeviceJobStatus::Pending, JobType::ScheduleDeviceMethod) => self.call_or_wait(job, target, turn),
-            (DeviceJobStatus::Pending, JobType::ScheduleUpdateTwin) => self.patch_target(job, &target, turn),
+    ) -> Result<Marking, StoreError> {
+        match (row.record.status, job.record.request.job_type) {
+            (DeviceJobStatus::Pending, JobType::ScheduleDeviceMethod) => {
+                return self.call_or_wait(job, target, row, turn);
+            }
+            (DeviceJobStatus::Pending, JobType::ScheduleUpdateTwin) => self.patch_target(job, target, turn)?,
             (DeviceJobStatus::Running, _) => {
                 let lost = Move::Failed(ErrorCode::GatewayTimeout, TIMED_OUT.to_owned());
-                self.move_row(job, &target, DeviceJobStatus::Running, lost, turn)
+                self.move_row(job, target, DeviceJobStatus::Running, lost, turn)?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(Marking::Done)
     }
 
     /// Patches one twin; what the twin does not take fails the row, not the job.
@@ -97,24 +117,41 @@ impl Engine {
     }
 
     /// Marks a row as sent and sends the call, or lets it wait for its device.
-    fn call_or_wait(&mut self, job: &mut ActiveJob, target: TwinId, turn: &mut Turn<'_, '_>) -> Result<(), StoreError> {
+    fn call_or_wait(
+        &mut self,
+        job: &mut ActiveJob,
+        target: &TwinId,
+        row: &JobRow,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<Marking, StoreError> {
         let id = job.record.request.job_id.clone();
-        let Some(connection) = self.subscribed(&target, Subscription::Methods) else {
-            if turn.tables.identity(&target)?.is_none() {
+        let Some(connection) = self.subscribed(target, Subscription::Methods) else {
+            if turn.tables.identity(target)?.is_none() {
                 let gone = Move::Failed(ErrorCode::DeviceNotFound, target.to_string());
-                return self.move_row(job, &target, DeviceJobStatus::Pending, gone, turn);
+                self.move_row(job, target, DeviceJobStatus::Pending, gone, turn)?;
+                return Ok(Marking::Done);
             }
-            self.wait_for_device(target, &id);
-            return Ok(());
+            if !row.is_written {
+                // By itself, so that those who are sent with its neighbours do not take it along.
+                turn.tables.put_row(&id, target, &row.record)?;
+            }
+            self.wait_for_device(target.clone(), &id);
+            return Ok(Marking::Done);
         };
-        let Some(method) = job.record.request.cloud_to_device_method.clone() else { return Ok(()) };
+        let Some(method) = job.record.request.cloud_to_device_method.clone() else { return Ok(Marking::Done) };
         self.pace.spend(turn.now);
-        self.move_row(job, &target, DeviceJobStatus::Pending, Move::Sent, turn)?;
+        let marking = if row.is_written {
+            self.move_row(job, target, DeviceJobStatus::Pending, Move::Sent, turn)?;
+            Marking::Done
+        } else {
+            self.count_move(job, DeviceJobStatus::Pending, DeviceJobStatus::Running);
+            Marking::WithOthers
+        };
         let timeout = method.response_timeout_in_seconds.unwrap_or(RESPONSE_TIMEOUT_S.2);
         let due = after_seconds(turn.now, timeout).min(job.record.deadline());
-        let call = self.send_job_call(&id, target, connection, due, (method.method_name, method.payload));
+        let call = self.send_job_call(&id, target.clone(), connection, due, (method.method_name, method.payload));
         job.calls.insert(call);
-        Ok(())
+        Ok(marking)
     }
 
     /// A call of a job ended.
@@ -172,13 +209,14 @@ impl Engine {
             job.phase = Phase::Expiring(Some(last.clone()));
         }
         for (target, row) in rows {
-            let change = match row.status {
+            let from = row.record.status;
+            let change = match from {
                 DeviceJobStatus::Pending => never_came(),
                 DeviceJobStatus::Running => Move::Failed(ErrorCode::GatewayTimeout, TIMED_OUT.to_owned()),
                 _ => continue,
             };
             self.wait_no_more(&target, &id);
-            self.move_row(job, &target, row.status, change, turn)?;
+            self.move_row(job, &target, from, change, turn)?;
         }
         Ok(Next::Again)
     }

@@ -140,7 +140,7 @@ impl Engine {
                     return Err(HubError::new(ErrorCode::JobNotFound, id.as_str()).into());
                 };
                 if matches!(job.phase, Phase::Evaluating(_)) {
-                    turn.tables.remove_rows(id, usize::MAX)?;
+                    turn.tables.remove_rows(id)?;
                 }
                 let ended = self.end_job(job, JobStatus::Cancelled, turn)?;
                 Ok(Reply::Job(Box::new(ended.response())))

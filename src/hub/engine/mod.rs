@@ -28,8 +28,9 @@ mod timer;
 mod twin;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 pub use command::{Applied, Command, Completion, Effects, NewKeys, Reply, Ticket};

@@ -36,12 +36,20 @@ impl Engine {
         let id = &job.record.request.job_id;
         let row = moved(change, turn);
         turn.tables.put_row(id, target, &row)?;
+        self.count_move(job, from, row.status);
+        Ok(())
+    }
+
+    /// Counts a row that moves.
+    pub(super) fn count_move(&mut self, job: &mut ActiveJob, from: DeviceJobStatus, to: DeviceJobStatus) {
         if let Some(counts) = &mut job.record.statistics {
             *count_of(counts, from) -= 1;
-            *count_of(counts, row.status) += 1;
+            *count_of(counts, to) += 1;
         }
-        self.unsaved_jobs.insert(id.clone());
-        Ok(())
+        let id = &job.record.request.job_id;
+        if !self.unsaved_jobs.contains(id) {
+            self.unsaved_jobs.insert(id.clone());
+        }
     }
 
     /// As [`Self::move_row`], for a job that is not in a step.
@@ -69,7 +77,7 @@ fn moved(change: Move, turn: &Turn<'_, '_>) -> RowRecord {
             (DeviceJobStatus::Failed, None, Some(error))
         }
     };
-    RowRecord { status, updated: turn.now.into(), response, error }
+    RowRecord { status, updated: turn.now, response, error }
 }
 
 fn count_of(counts: &mut JobStatistics, status: DeviceJobStatus) -> &mut u64 {

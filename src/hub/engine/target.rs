@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use super::job::{ActiveJob, Next, Phase};
 use super::timer::Timer;
 use super::{Engine, Turn};
-use crate::hub::store::{Portion, RowRecord, StoreError, TwinCollection, TwinScan, WriteTables};
+use crate::hub::store::{Portion, StoreError, TwinCollection, TwinScan, WriteTables};
 use crate::model::limits::JOB_STEP_MAX;
-use crate::model::{DeviceJobStatus, JobStatistics, JobStatus, TwinId};
+use crate::model::{JobStatistics, JobStatus, TwinId};
 use crate::query::{Collection, Condition, KeyRange, Strictness, parse_condition_with};
 
 /// The search for a job's targets, as far as it got.
@@ -103,18 +103,14 @@ impl Engine {
         let id = job.record.request.job_id.clone();
         let Phase::Evaluating(evaluation) = &mut job.phase else { return Ok(Next::Again) };
         if evaluation.former == FormerRows::MayBe {
-            if turn.tables.remove_rows(&id, JOB_STEP_MAX)? < JOB_STEP_MAX {
-                evaluation.former = FormerRows::Gone;
-                job.record.rows_created = Some(turn.now.into());
-                self.unsaved_jobs.insert(id);
-            }
+            turn.tables.remove_rows(&id)?;
+            evaluation.former = FormerRows::Gone;
+            job.record.rows_created = Some(turn.now.into());
+            self.unsaved_jobs.insert(id);
             return Ok(Next::Again);
         }
         let (targets, search) = evaluation.go_on(turn.tables)?;
-        let row = RowRecord { status: DeviceJobStatus::Pending, updated: turn.now.into(), response: None, error: None };
-        for target in &targets {
-            turn.tables.put_row(&id, target, &row)?;
-        }
+        turn.tables.add_targets(&id, &targets, turn.now)?;
         evaluation.targets += targets.len() as u64;
         if search == Search::IsOver {
             let count = evaluation.targets;

@@ -48,24 +48,34 @@ impl Live {
         edge: &DeviceEdge,
         stop: &CancellationToken,
     ) -> Ending {
-        let mut heard = edge.clock.monotonic();
+        let mut now = edge.clock.monotonic();
+        let mut heard = now;
         // Where both wait, each gets its turn: neither can starve the other.
         let mut notices_first = true;
         // The connection is accepted all the same (DEVICE.md 1.10).
         if let Err(error) = edge.manner.throttle.check_quota() {
             return Ending::Throttled(error);
         }
+        // Deadlines only ever move away: a timer that is set anew once it has rung costs a packet nothing.
+        let mut alarm = pin!(sleep(Duration::ZERO));
         loop {
-            let left = match self.time_left(heard, edge) {
+            let left = match self.time_left(now.saturating_sub(heard), edge) {
                 Ok(left) => left,
                 Err(ending) => return ending,
             };
+            if alarm.is_elapsed() {
+                alarm.set(sleep(left));
+            }
             let news = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ending::HubStops,
-                () = sleep(left) => continue,
                 news = next(&mut self.mailbox, stream, notices_first) => news,
+                () = &mut alarm => {
+                    now = edge.clock.monotonic();
+                    continue;
+                }
             };
+            let began = edge.clock.monotonic();
             let actions = match news {
                 News::Notice(Some(notice)) => {
                     notices_first = false;
@@ -74,34 +84,36 @@ impl Live {
                 News::Notice(None) => return Ending::Dropped,
                 News::Packet(Ok(Some(packet))) => {
                     notices_first = true;
-                    heard = edge.clock.monotonic();
-                    stream.io().acknowledge_at_once();
+                    heard = began;
                     self.session.on_packet(packet)
                 }
                 News::Packet(Ok(None)) => return Ending::LinkLost,
                 News::Packet(Err(error)) => return Ending::Stream(error),
             };
-            let began = edge.clock.monotonic();
             let done = match plain(actions) {
                 Plain::Packets(packets) => write(stream, &packets).await,
                 Plain::Answer(call, response) => {
                     edge.engine.take_answer(self.connection, call, response).await;
                     Ok(())
                 }
-                // On the heap while it lasts: what an idle connection costs is what its task holds.
-                Plain::Not(actions) => Box::pin(self.perform(actions, stream, edge)).await,
+                Plain::Not(actions) => {
+                    // What is written at once carries the acknowledgement; this may take its time.
+                    stream.io().acknowledge_at_once();
+                    // On the heap while it lasts: what an idle connection costs is what its task holds.
+                    Box::pin(self.perform(actions, stream, edge)).await
+                }
             };
             if let Err(ending) = done {
                 return ending;
             }
             // Nobody is silent while nobody listens: a throttled packet may take its time.
-            heard += edge.clock.monotonic().saturating_sub(began);
+            now = edge.clock.monotonic();
+            heard += now.saturating_sub(began);
         }
     }
 
     /// How long nothing may happen; an error once a deadline is over.
-    fn time_left(&self, heard: Duration, edge: &DeviceEdge) -> Result<Duration, Ending> {
-        let silence = edge.clock.monotonic().saturating_sub(heard);
+    fn time_left(&self, silence: Duration, edge: &DeviceEdge) -> Result<Duration, Ending> {
         let quiet_left = self.silence_max.saturating_sub(silence);
         if quiet_left.is_zero() {
             return Err(Ending::Silent { silence });

@@ -11,9 +11,9 @@ use crate::tls::CertificateDer;
 pub trait DeviceStream: AsyncRead + AsyncWrite + Unpin + Send {
     /// Asks the system to acknowledge what was just read without delay, where it can.
     ///
-    /// The Python SDK writes a PUBACK and an answer as two small segments, and the second waits for the acknowledgement of
-    /// the first: delayed, a method call takes 50 ms instead of 5 (CLIENTS.md 3.16). The system forgets the wish by
-    /// itself, so it is repeated after each read.
+    /// SDKs write small packets one after the other, and the second waits for the acknowledgement of the first: delayed,
+    /// that takes 40 ms (CLIENTS.md 3.16). The system forgets the wish by itself, so it is repeated. It costs a packet,
+    /// which is saved where an answer goes out at once, and after a method's answer, which is mostly the last word.
     fn acknowledge_at_once(&self);
 
     /// The certificates that the device sent in its TLS handshake, its own first; nobody has checked whose they are.

@@ -6,11 +6,9 @@ use serde_json::{Value, json};
 use super::continuation::{Continuation, InvalidContinuation, Position};
 use super::{PageRequest, SearchError, run};
 use crate::hub::registry::{Authentication, Identity};
-use crate::hub::store::{JobRecord, RowRecord, Snapshot, Store};
+use crate::hub::store::{JobRecord, Snapshot, Store};
 use crate::hub::{HubError, search};
-use crate::model::{
-    DeviceJobStatus, ErrorCode, IdentityStatus, JobRequest, JobStatus, JobType, Twin, TwinId, WireTime,
-};
+use crate::model::{ErrorCode, IdentityStatus, JobRequest, JobStatus, JobType, Twin, TwinId, WireTime};
 use crate::query::{ItemType, parse};
 
 /// A view of a store that stays open as long as the view.
@@ -66,13 +64,7 @@ fn snapshot(twins: &[(&str, Value)]) -> Fleet {
             tables.put_identity(&identity(id.clone())).unwrap();
             tables.put_twin(&id, &twin).unwrap();
             for job in ["j1", "j2"] {
-                let row = RowRecord {
-                    status: DeviceJobStatus::Pending,
-                    updated: WireTime::Never,
-                    response: None,
-                    error: None,
-                };
-                tables.put_row(&job.parse().unwrap(), &id, &row).unwrap();
+                tables.add_targets(&job.parse().unwrap(), &[id.clone()], jiff::Timestamp::UNIX_EPOCH).unwrap();
             }
         }
     }

@@ -12,6 +12,7 @@ mod past;
 mod presence;
 mod read;
 mod record;
+mod rows;
 mod schema;
 mod snapshot;
 mod stored_twin;
@@ -25,6 +26,7 @@ pub use past::Past;
 pub use presence::{Presence, PresenceBoard};
 pub use read::{TwinCollection, TwinFilter, TwinScan, TwinVisitor};
 pub use record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
+pub use rows::JobRow;
 pub use snapshot::{Counts, IdentityScope, RowKey, Snapshot};
 pub use tables::{PatchedTwin, Touched, WriteTables};
 

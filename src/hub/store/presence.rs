@@ -1,9 +1,9 @@
 //! Who is connected, and when it last said something: in memory only, shared by engine, edges and reads.
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use jiff::Timestamp;
 
 use crate::model::limits::STATES_KEPT_MAX;
@@ -85,7 +85,11 @@ impl PresenceBoard {
 
     /// Notes that an identity sent something.
     pub fn active(&self, id: &TwinId, now: Timestamp) {
-        self.write().entries.entry(id.clone()).or_default().last_activity = now.into();
+        let mut board = self.write();
+        match board.entries.get_mut(id) {
+            Some(presence) => presence.last_activity = now.into(),
+            None => board.entries.entry(id.clone()).or_default().last_activity = now.into(),
+        }
     }
 
     /// Notes that a connection opened or that the last one ended.

@@ -1,5 +1,6 @@
 //! What the store keeps of jobs, their rows and sessions, and how the service shows it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -118,8 +119,8 @@ pub struct RowRecord {
     #[serde(rename = "s")]
     pub status: DeviceJobStatus,
     /// When that last changed.
-    #[serde(rename = "t")]
-    pub updated: WireTime,
+    #[serde(rename = "t", with = "jiff::fmt::serde::timestamp::nanosecond::required")]
+    pub updated: Timestamp,
     /// What the device answered.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub response: Option<MethodResponse>,
@@ -145,7 +146,7 @@ impl RowRecord {
             start_time_utc: Some(job.start),
             end_time_utc: Some(job.deadline().into()),
             created_date_time_utc: Some(job.rows_created.unwrap_or(job.created)),
-            last_updated_date_time_utc: Some(self.updated),
+            last_updated_date_time_utc: Some(self.updated.into()),
             outcome: Some(outcome),
             error: self.error,
         };

@@ -16,7 +16,11 @@ pub(super) const IDENTITIES: Records = TableDefinition::new("identities");
 pub(super) const TWINS: Records = TableDefinition::new("twins");
 /// Jobs by id.
 pub(super) const JOBS: Records = TableDefinition::new("jobs");
-/// Rows of `devices.jobs` by row key.
+/// Targets of jobs in blocks, by the row key of the first of each block.
+pub(super) const TARGETS: Records = TableDefinition::new("targets");
+/// How far the calls of jobs were sent, by row key.
+pub(super) const SENT: Records = TableDefinition::new("sent");
+/// Rows of `devices.jobs` that were written by themselves, by row key.
 pub(super) const ROWS: Records = TableDefinition::new("rows");
 /// Persistent sessions by twin key.
 pub(super) const SESSIONS: Records = TableDefinition::new("sessions");
@@ -24,7 +28,7 @@ pub(super) const SESSIONS: Records = TableDefinition::new("sessions");
 pub(super) const META: Records = TableDefinition::new("meta");
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 /// Key of the format's number in [`META`].
 pub(super) const META_FORMAT: &str = "format";
 /// Key of the device counts in [`META`].
@@ -67,6 +71,11 @@ pub(super) fn modules_range(device: &str) -> (String, String) {
 /// The key of a row.
 pub(super) fn row_key(job: &JobId, target: &TwinId) -> String {
     format!("{job}{NUL}{}", twin_key(target))
+}
+
+/// What all row keys of the same job begin with; `None` when it is no key of ours.
+pub(super) fn job_prefix(key: &str) -> Option<&str> {
+    key.split_inclusive(NUL).next().filter(|prefix| prefix.ends_with(NUL))
 }
 
 /// The job and target of a row's key; `None` when it is no key of ours.

@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::parts::Parts;
 use super::past::{Past, PastScan};
 use super::read::{TwinScan, TwinTables, TwinVisitor, decode, record, twin};
-use super::record::{DeviceCounts, JobRecord, RowRecord};
+use super::record::{DeviceCounts, JobRecord};
+use super::rows::RowTables;
 use super::schema::{
-    IDENTITIES, JOBS, META, META_COUNTS, ROWS, TWINS, is_module_key, modules_range, parse_row_key, row_key, rows_range,
-    twin_key,
+    IDENTITIES, JOBS, META, META_COUNTS, ROWS, SENT, TARGETS, TWINS, is_module_key, modules_range, parse_row_key,
+    row_key, twin_key,
 };
 use super::{Presence, PresenceBoard, StoreError};
 use crate::hub::registry::Identity;
@@ -58,6 +59,8 @@ pub struct Snapshot {
     identities: Records,
     twins: Records,
     jobs: Records,
+    targets: Records,
+    sent: Records,
     rows: Records,
     meta: Records,
     presence: Arc<PresenceBoard>,
@@ -73,6 +76,8 @@ impl Snapshot {
             identities: txn.open_table(IDENTITIES)?,
             twins: txn.open_table(TWINS)?,
             jobs: txn.open_table(JOBS)?,
+            targets: txn.open_table(TARGETS)?,
+            sent: txn.open_table(SENT)?,
             rows: txn.open_table(ROWS)?,
             meta: txn.open_table(META)?,
             presence,
@@ -199,32 +204,21 @@ impl Snapshot {
         after: Option<&RowKey>,
         visit: &mut dyn FnMut(&RowKey, Value) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let (from, below) = job.map(rows_range).unzip();
-        let from = from.unwrap_or_default();
-        let after = after.map(|key| row_key(&key.job, &key.target)).filter(|after| *after >= from);
-        let from = after.as_deref().map_or(Bound::Included(from.as_str()), Bound::Excluded);
+        let after = after.map(|key| row_key(&key.job, &key.target));
+        let tables = RowTables { targets: &self.targets, sent: &self.sent, rows: &self.rows };
         let mut current: Option<JobRecord> = None;
-        for entry in self.rows.range::<&str>((from, Bound::Unbounded))? {
-            let (key, value) = entry?;
-            let key = key.value();
-            if below.as_deref().is_some_and(|below| key >= below) {
-                break;
-            }
-            let torn = || StoreError::Torn { table: "rows", key: key.to_owned() };
+        tables.walk(job, after.as_deref(), &mut |key, row| {
+            let torn = || StoreError::Torn { table: "targets", key: key.to_owned() };
             let (job, target) = parse_row_key(key).ok_or_else(torn)?;
             // Rows of one job are neighbours: its record is read once.
             let record = match current.take().filter(|record| record.request.job_id == job) {
                 Some(record) => record,
                 None => self.job_record(&job)?.ok_or_else(torn)?,
             };
-            let row: RowRecord = decode("rows", key, value.value())?;
-            let document = row.document(&record, &target);
-            if visit(&RowKey { job, target }, document).is_break() {
-                break;
-            }
+            let document = row.record.document(&record, &target);
             current = Some(record);
-        }
-        Ok(())
+            Ok(visit(&RowKey { job, target }, document))
+        })
     }
 
     /// Counts for the statistics endpoints.

@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use jiff::Timestamp;
 use redb::{ReadableTable, Table};
 use serde::Serialize;
 use serde_json::Value;
@@ -10,9 +11,9 @@ use super::parts::Parts;
 use super::past::{Past, PastScan, PastTwin};
 use super::read::{TwinScan, TwinTables, TwinVisitor, decode, encode, record};
 use super::record::{DeviceCounts, JobRecord, RowRecord, SessionRecord};
+use super::rows::{JobRow, RowWriter};
 use super::schema::{
-    IDENTITIES, JOBS, META, META_COUNTS, META_STARTS, ROWS, SESSIONS, TWINS, modules_range, parse_row_key,
-    parse_twin_key, row_key, rows_range, twin_key,
+    IDENTITIES, JOBS, META, META_COUNTS, META_STARTS, SESSIONS, TWINS, modules_range, parse_twin_key, twin_key,
 };
 use super::stored_twin::{encode_twin, encode_twin_parts};
 use super::{PresenceBoard, StoreError, TwinCollection};
@@ -43,7 +44,7 @@ pub struct WriteTables<'t> {
     identities: RecordWriter<'t>,
     twins: RecordWriter<'t>,
     jobs: RecordWriter<'t>,
-    rows: RecordWriter<'t>,
+    rows: RowWriter<'t>,
     sessions: RecordWriter<'t>,
     meta: RecordWriter<'t>,
     presence: &'t PresenceBoard,
@@ -57,7 +58,7 @@ impl<'t> WriteTables<'t> {
             identities: txn.open_table(IDENTITIES)?,
             twins: txn.open_table(TWINS)?,
             jobs: txn.open_table(JOBS)?,
-            rows: txn.open_table(ROWS)?,
+            rows: RowWriter::open(txn)?,
             sessions: txn.open_table(SESSIONS)?,
             meta: txn.open_table(META)?,
             presence,
@@ -277,44 +278,53 @@ impl<'t> WriteTables<'t> {
     /// # Errors
     /// As [`Self::identity`].
     pub fn remove_job(&mut self, id: &JobId) -> Result<(), StoreError> {
-        let (from, below) = rows_range(id);
-        self.touched = Touched::Yes;
-        self.rows.retain_in::<&str, _>(from.as_str()..below.as_str(), |_, _| false)?;
+        self.remove_rows(id)?;
         self.jobs.remove(id.as_str())?;
         Ok(())
     }
 
-    /// Removes the first rows of a job, at most `limit`, and gives how many there were.
+    /// Removes the rows of a job.
     ///
     /// # Errors
     /// As [`Self::identity`].
-    pub fn remove_rows(&mut self, id: &JobId, limit: usize) -> Result<usize, StoreError> {
-        let (from, below) = rows_range(id);
-        let mut keys = Vec::new();
-        for entry in self.rows.range::<&str>(from.as_str()..below.as_str())?.take(limit) {
-            keys.push(entry?.0.value().to_owned());
-        }
-        for key in &keys {
-            self.touched = Touched::Yes;
-            self.rows.remove(key.as_str())?;
-        }
-        Ok(keys.len())
+    pub fn remove_rows(&mut self, job: &JobId) -> Result<(), StoreError> {
+        self.touched = Touched::Yes;
+        self.rows.remove(job)
     }
 
-    /// One row of a job.
+    /// Makes pending rows of a job; targets come in their order, at one call and from call to call.
     ///
     /// # Errors
     /// As [`Self::identity`].
-    pub fn row(&self, job: &JobId, target: &TwinId) -> Result<Option<RowRecord>, StoreError> {
-        record(&self.rows, "rows", &row_key(job, target))
+    pub fn add_targets(&mut self, job: &JobId, targets: &[TwinId], now: Timestamp) -> Result<(), StoreError> {
+        self.touched = Touched::Yes;
+        self.rows.add_targets(job, targets, now)
     }
 
-    /// Writes a row of a job.
+    /// Marks as `running` all rows of a job up to a target that are pending and were not written by themselves.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn mark_sent(&mut self, job: &JobId, through: &TwinId, now: Timestamp) -> Result<(), StoreError> {
+        self.touched = Touched::Yes;
+        self.rows.mark_sent(job, through, now)
+    }
+
+    /// A row of a job that was written by itself.
+    ///
+    /// # Errors
+    /// As [`Self::identity`].
+    pub fn written_row(&self, job: &JobId, target: &TwinId) -> Result<Option<RowRecord>, StoreError> {
+        self.rows.written(job, target)
+    }
+
+    /// Writes a row of a job by itself; it must be one of the job's targets.
     ///
     /// # Errors
     /// As [`Self::identity`].
     pub fn put_row(&mut self, job: &JobId, target: &TwinId, row: &RowRecord) -> Result<(), StoreError> {
-        put(&mut self.rows, &mut self.touched, "rows", &row_key(job, target), row)
+        self.touched = Touched::Yes;
+        self.rows.put(job, target, row)
     }
 
     /// The next rows of a job after a target, at most `limit`.
@@ -326,17 +336,8 @@ impl<'t> WriteTables<'t> {
         job: &JobId,
         after: Option<&TwinId>,
         limit: usize,
-    ) -> Result<Vec<(TwinId, RowRecord)>, StoreError> {
-        let (from, below) = rows_range(job);
-        let after = after.map(|target| row_key(job, target));
-        let from = after.as_deref().map_or(Bound::Included(from.as_str()), Bound::Excluded);
-        let mut rows = Vec::new();
-        for entry in self.rows.range::<&str>((from, Bound::Excluded(below.as_str())))?.take(limit) {
-            let (key, value) = entry?;
-            let (_, target) = parse_row_key(key.value()).ok_or_else(|| torn("rows", key.value()))?;
-            rows.push((target, decode("rows", key.value(), value.value())?));
-        }
-        Ok(rows)
+    ) -> Result<Vec<(TwinId, JobRow)>, StoreError> {
+        self.rows.after(job, after, limit)
     }
 
     /// The stored session of an identity.

@@ -6,11 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::schema::{META, META_FORMAT};
-use super::{IdentityScope, JobRecord, RowKey, RowRecord, Store, StoreError, TwinCollection, TwinScan, WriteTables};
+use super::{IdentityScope, JobRecord, RowKey, Store, StoreError, TwinCollection, TwinScan, WriteTables};
 use crate::hub::registry::{Authentication, Identity};
-use crate::model::{
-    DeviceJobStatus, IdentityStatus, JobId, JobStatus, SymmetricKey, SymmetricKeyPair, Twin, TwinId, WireTime,
-};
+use crate::model::{IdentityStatus, JobId, JobStatus, SymmetricKey, SymmetricKeyPair, Twin, TwinId, WireTime};
 use crate::query::KeyRange;
 
 const IDS: [&str; 7] = ["a", "a/m", "a/n", "a-1", "ab", "ab/m", "b"];
@@ -165,18 +163,10 @@ fn job(id: &str, created: i64) -> JobRecord {
 fn rows_are_walked_by_job_and_place_and_go_with_their_job() {
     let store = Store::in_memory().unwrap();
     let jobs: [JobId; 2] = ["j", "j-2"].map(|text| text.parse().unwrap());
-    let row = RowRecord {
-        status: DeviceJobStatus::Pending,
-        updated: Timestamp::UNIX_EPOCH.into(),
-        response: None,
-        error: None,
-    };
     write(&store, |tables| {
         for (created, job_id) in jobs.iter().enumerate() {
             tables.put_job(&job(job_id.as_str(), i64::try_from(created).unwrap()))?;
-            for target in ["b", "a", "a/m"] {
-                tables.put_row(job_id, &id(target), &row)?;
-            }
+            tables.add_targets(job_id, &["a", "a/m", "b"].map(id), Timestamp::UNIX_EPOCH)?;
         }
         Ok(())
     });
@@ -228,5 +218,5 @@ fn another_format_is_left_alone() {
     batch.0.open_table(META).unwrap().insert(META_FORMAT, b"7".as_slice()).unwrap();
     batch.commit().unwrap();
     drop(store);
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::Format { found: 7, known: 2 })));
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Format { found: 7, known: 3 })));
 }

@@ -7,7 +7,7 @@ use super::Why;
 use super::lines::{Lines, NAMED_MAX};
 use crate::cli::output::OutputFormat;
 use crate::cli::printer::Printer;
-use crate::device::{DeviceConfig, DeviceEvent};
+use crate::device::{DeviceConfig, DeviceEvent, Hears};
 use crate::model::Clock;
 use crate::model::limits::FLEET_HEARTBEAT_S;
 use crate::report::{FleetPicture, FleetScreen, FleetWatch, GroupPicture, Paint, Rates, heartbeat, summary_lines};
@@ -20,6 +20,14 @@ pub(super) struct Show {
     printer: Printer,
     /// How devices stood when they were told to stop.
     at_the_stop: Option<FleetPicture>,
+}
+
+/// What so many devices must tell for what is shown of them: of a crowd, figures are shown, which nobody has to tell.
+pub(super) fn hears(format: OutputFormat, devices: usize) -> Hears {
+    match format {
+        OutputFormat::Text if devices > NAMED_MAX => Hears::ComingAndGoing,
+        OutputFormat::Text | OutputFormat::Json => Hears::Everything,
+    }
 }
 
 /// How a crowd is seen while it runs.
