@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::cmd::plan::{Kept, LookArgs, survey};
+use super::cmd::plan::{Keeps, Kept, LookArgs, survey};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::printer::Printer;
@@ -102,7 +102,7 @@ pub async fn refuse_moved(
             .hint("somebody ran it again; plan again"));
         }
     }
-    let mut kept = Kept::new(printer, false);
+    let mut kept = Kept::new(printer, Keeps { devices: false, digests: true });
     let new: Vec<usize> = (0..located.len()).filter(|&at| matches!(located[at].found, Ok(Found::New))).collect();
     let chosen_manifests: Vec<Manifest> = new.iter().map(|&at| manifests[at].clone()).collect();
     let chosen: Vec<Located> = new.iter().map(|&at| located[at].clone()).collect();

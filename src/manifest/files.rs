@@ -57,6 +57,8 @@ pub(super) enum Input {
     File {
         /// Where it is.
         path: PathBuf,
+        /// The same for each way to it.
+        identity: PathBuf,
         /// Whether it was named or found in a directory.
         origin: Origin,
     },
@@ -71,6 +73,14 @@ pub(super) enum Origin {
     Found,
 }
 
+impl Input {
+    /// A file that somebody named, by itself or by a pattern.
+    fn named(path: PathBuf) -> Self {
+        let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
+        Self::File { path, identity, origin: Origin::Named }
+    }
+}
+
 /// The texts that one PATH means; at least one.
 pub(super) fn expand(path: &Path) -> Result<Vec<Input>, LoadError> {
     if path == Path::new("-") {
@@ -83,7 +93,7 @@ pub(super) fn expand(path: &Path) -> Result<Vec<Input>, LoadError> {
         return if found.is_empty() { Err(LoadError::NoFiles { path: shown() }) } else { Ok(found) };
     }
     if path.exists() {
-        return Ok(vec![Input::File { path: path.to_owned(), origin: Origin::Named }]);
+        return Ok(vec![Input::named(path.to_owned())]);
     }
     if !shown().contains(['*', '?', '[']) {
         return Err(LoadError::NotFound { path: shown() });
@@ -100,7 +110,7 @@ fn matches(pattern: &str) -> Result<Vec<Input>, LoadError> {
             LoadError::unreadable(&path, error.into())
         })?;
         if path.is_file() {
-            found.push(Input::File { path, origin: Origin::Named });
+            found.push(Input::named(path));
         }
     }
     if found.is_empty() { Err(LoadError::NoFiles { path: pattern.to_owned() }) } else { Ok(found) }
@@ -114,18 +124,27 @@ fn search(directory: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), 
         paths.push(entry.map_err(unreadable)?);
     }
     paths.sort_by_key(fs::DirEntry::file_name);
+    let real_directory = directory.canonicalize();
     for entry in paths {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
         let path = entry.path();
+        let kind = entry.file_type().map_err(unreadable)?;
         // A link to a directory is not followed: it could lead back up.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        if kind.is_dir() {
             if depth < MANIFEST_DIRECTORY_DEPTH_MAX {
                 search(&path, depth + 1, found)?;
             }
-        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") && path.is_file() {
-            found.push(Input::File { path, origin: Origin::Found });
+        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+            && (kind.is_file() || path.is_file())
+        {
+            // Asking the system for each file's real path would take longer than reading it.
+            let identity = match &real_directory {
+                Ok(directory) if kind.is_file() => directory.join(entry.file_name()),
+                _ => path.canonicalize().unwrap_or_else(|_| path.clone()),
+            };
+            found.push(Input::File { path, identity, origin: Origin::Found });
         }
     }
     Ok(())

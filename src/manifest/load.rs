@@ -249,8 +249,7 @@ impl Reading {
                             self.read_stdin(stdin)?;
                         }
                     }
-                    Input::File { path, origin } => {
-                        let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
+                    Input::File { path, identity, origin } => {
                         if seen.contains(&identity) {
                             any = true;
                         } else if self.read_file(&path, origin)? {

@@ -261,6 +261,8 @@ pub const PLAN_TAGS_MAX: usize = 5;
 pub const PLAN_SPOT_CHECKS: usize = 3;
 /// Twins that a plan reads at a time with `--exact` (ours; 100 a second are allowed, REST.md 10).
 pub const PLAN_TWINS_AT_ONCE: usize = 8;
+/// Pages of targets that a plan fetches before it needs them (ours).
+pub const PLAN_PAGES_AHEAD: usize = 2;
 /// Largest saved plan that is read, in bytes (ours: a million targets are about 50 MB).
 pub const SAVED_PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Hub jobs of one run: `-p9999` still fits a job id (ours).

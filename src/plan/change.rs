@@ -86,16 +86,16 @@ pub fn compare(action: &Action, now: &Sections) -> Change {
 pub fn touched(action: &Action, now: &Sections) -> Value {
     let Action::Twin { tags, desired } = action else { return Value::Null };
     let of = |patch: &Option<JsonObject>, section: &JsonObject| {
-        patch.as_ref().map_or(Value::Null, |patch| under(patch, &Value::Object(section.clone())))
+        patch.as_ref().map_or(Value::Null, |patch| under(patch, section))
     };
     Value::Array(vec![of(tags, &now.tags), of(desired, &now.desired)])
 }
 
-fn under(patch: &JsonObject, now: &Value) -> Value {
+fn under(patch: &JsonObject, now: &JsonObject) -> Value {
     let mut members: Vec<(&String, &Value)> = patch.iter().collect();
     members.sort_by_key(|(key, _)| *key);
     let values = members.into_iter().map(|(key, inner)| match (inner, now.get(key)) {
-        (Value::Object(inner), Some(now)) if now.is_object() => under(inner, now),
+        (Value::Object(inner), Some(Value::Object(now))) => under(inner, now),
         (_, now) => now.cloned().unwrap_or(Value::Null),
     });
     Value::Array(values.collect())

@@ -9,6 +9,8 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 use super::text_problem::TextProblem;
 use crate::model::limits::SOURCE_BYTES_MAX;
 
+/// Room for what most files hold.
+const SOURCE_BYTES_OFTEN: usize = 4_096;
 /// Most bytes of a file that one problem shows.
 const EXCERPT_BYTES_MAX: usize = 1_000;
 /// Bytes shown before a problem in a line that is too long to show.
@@ -21,9 +23,11 @@ const EXCERPT_TAIL_BYTES: usize = 120;
 /// # Errors
 /// The source's own.
 pub fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Most files are small: without room from the start they would be read in ever larger pieces.
+    let mut bytes = Vec::with_capacity(SOURCE_BYTES_OFTEN);
     let most = u64::try_from(SOURCE_BYTES_MAX).unwrap_or(u64::MAX);
     source.take(most + 1).read_to_end(&mut bytes)?;
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

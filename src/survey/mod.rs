@@ -12,6 +12,9 @@ mod targets;
 
 pub use targets::{Finding, Watcher};
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::client::{ClientError, HubClient};
 use crate::manifest::{Action, Manifest};
 use crate::model::tier::{Operation, Tier, jobs_at_a_time};
@@ -69,17 +72,17 @@ pub struct Subject<'a> {
 /// Asks a hub, within a budget of queries.
 pub struct Survey<'a> {
     client: &'a HubClient,
-    queries: Budget,
+    queries: Arc<Budget>,
     clock: Clock,
     scope: Scope,
-    asked: std::sync::atomic::AtomicU64,
+    asked: AtomicU64,
 }
 
 impl<'a> Survey<'a> {
     /// Gets ready.
     #[must_use]
     pub fn new(client: &'a HubClient, queries: Budget, clock: Clock, scope: Scope) -> Self {
-        Self { client, queries, clock, scope, asked: 0.into() }
+        Self { client, queries: Arc::new(queries), clock, scope, asked: 0.into() }
     }
 
     /// Surveys all runs of a command. `watcher` hears of every target as it is read.
@@ -98,7 +101,7 @@ impl<'a> Survey<'a> {
         for subject in subjects {
             runs.push(self.run((subject, subjects), choice.tier, watcher).await?);
         }
-        let queries = self.asked.load(std::sync::atomic::Ordering::Relaxed);
+        let queries = self.asked.load(Ordering::Relaxed);
         Ok(Outlook {
             v: PLAN_VERSION,
             hub: self.client.host_name().to_owned(),
@@ -163,7 +166,7 @@ impl<'a> Survey<'a> {
     /// One query's worth of patience.
     async fn take_query(&self) {
         self.queries.take().await;
-        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.asked.fetch_add(1, Ordering::Relaxed);
     }
 }
 

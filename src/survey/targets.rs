@@ -1,30 +1,42 @@
 //! Reads a run's targets: how many, who is offline, what would change.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::questions::{SourceOfRows, sources};
 use super::{Names, Subject, Survey};
 use crate::client::{ClientError, HubClient, QueryPages};
 use crate::manifest::{Action, Target};
-use crate::model::limits::{PAGE_ITEMS_MAX, PLAN_NAMED_MAX, PLAN_SPOT_CHECKS, PLAN_TWINS_AT_ONCE};
+use crate::model::limits::{PAGE_ITEMS_MAX, PLAN_NAMED_MAX, PLAN_PAGES_AHEAD, PLAN_SPOT_CHECKS, PLAN_TWINS_AT_ONCE};
 use crate::model::tier::{Operation, Tier};
 use crate::model::{JsonObject, TwinId};
 use crate::plan::{Change, Changes, Sections, Source, Targets, compare, time_for, touched};
+use crate::run::Budget;
 
 /// One target as it was read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
+pub struct Finding<'f> {
     /// The device, and the module behind a `/`.
     pub name: String,
     /// Whether it is connected.
     pub is_connected: bool,
     /// What the run would do to it.
     pub change: Change,
+    action: &'f Action,
+    now: Sections,
+}
+
+impl Finding<'_> {
     /// What the run would touch of it, as it is.
-    pub touched: Value,
+    #[must_use]
+    pub fn touched(&self) -> Value {
+        touched(self.action, &self.now)
+    }
 }
 
 /// Hears of a survey as it goes on.
@@ -32,7 +44,7 @@ pub trait Watcher {
     /// A run's targets will be read: how many queries that takes, and how many seconds on the tier.
     fn begins(&mut self, run: &str, targets: u64, queries: u64, seconds: u64);
     /// A target was read.
-    fn found(&mut self, run: &str, finding: &Finding);
+    fn found(&mut self, run: &str, finding: &Finding<'_>);
 }
 
 /// What was seen of a run's targets.
@@ -178,21 +190,26 @@ impl Reading<'_, '_> {
         self.survey.client.query_pages(&source.rows(&self.subject.manifest.action), size)
     }
 
-    /// Compares page by page; the hub makes the next one meanwhile.
+    /// Compares page by page, while a task of its own fetches the next ones.
     async fn read(&mut self, sources: &[SourceOfRows], watcher: &mut dyn Watcher) -> Result<(), ClientError> {
+        let page_size = u64::try_from(PAGE_ITEMS_MAX).unwrap_or(u64::MAX);
         for source in sources {
-            let mut pages = self.pages(source);
-            let mut next = Vec::new();
-            while self.looked.targets.read < self.limit {
-                let mut rows = std::mem::take(&mut next);
+            let mut pages = Some(self.pages(source));
+            while let Some(rest) = pages.take().filter(QueryPages::has_more) {
                 let room = self.limit - self.looked.targets.read;
-                rows.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-                let is_last = !pages.has_more() || rows.len() as u64 == room;
-                let fetching = async { if is_last { Ok(Vec::new()) } else { self.survey.page(&mut pages).await } };
-                (next, ()) = tokio::try_join!(fetching, self.take_page(rows, watcher))?;
-                if is_last {
+                if room == 0 {
                     break;
                 }
+                // Pages may be short: who wants more then fetches again.
+                let mut ahead = FetchingAhead::start(rest, room.div_ceil(page_size), &self.survey.queries);
+                while let Some(page) = ahead.pages.recv().await {
+                    self.survey.asked.fetch_add(1, Ordering::Relaxed);
+                    let mut rows = page?;
+                    let room = self.limit - self.looked.targets.read;
+                    rows.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+                    self.take_page(rows, watcher).await?;
+                }
+                pages = ahead.rest().await;
             }
         }
         Ok(())
@@ -207,7 +224,7 @@ impl Reading<'_, '_> {
             }
         };
         for row in rows {
-            let finding = self.finding(row);
+            let finding = finding(&self.subject.manifest.action, row);
             self.looked.targets.read += 1;
             self.not_seen.remove(&finding.name);
             if !finding.is_connected {
@@ -236,13 +253,6 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    fn finding(&self, row: Value) -> Finding {
-        let action = &self.subject.manifest.action;
-        let (name, is_connected) = (name_of(&row), is_connected(&row));
-        let now = sections_of(row);
-        Finding { name, is_connected, change: compare(action, &now), touched: touched(action, &now) }
-    }
-
     /// What was read one by one fills in what could not be counted.
     fn complete(&mut self, is_counted: bool) {
         let Looked { targets, .. } = &mut self.looked;
@@ -254,6 +264,41 @@ impl Reading<'_, '_> {
             targets.missing_count = u64::try_from(self.not_seen.len()).unwrap_or(u64::MAX);
             targets.missing = self.not_seen.iter().take(PLAN_NAMED_MAX).cloned().collect();
         }
+    }
+}
+
+/// A task that fetches pages while somebody works on those before.
+struct FetchingAhead {
+    pages: mpsc::Receiver<Result<Vec<Value>, ClientError>>,
+    /// Ends the task when it is dropped.
+    task: JoinSet<QueryPages>,
+}
+
+impl FetchingAhead {
+    /// Fetches so many pages, or all there are, within the budget.
+    fn start(mut rest: QueryPages, most: u64, queries: &Arc<Budget>) -> Self {
+        let (fetched, pages) = mpsc::channel(PLAN_PAGES_AHEAD);
+        let (queries, mut task) = (Arc::clone(queries), JoinSet::new());
+        task.spawn(async move {
+            for _ in 0..most {
+                if !rest.has_more() {
+                    break;
+                }
+                queries.take().await;
+                let page = rest.next_page().await.map(|page| page.map(|page| page.rows).unwrap_or_default());
+                let is_last = page.is_err();
+                if fetched.send(page).await.is_err() || is_last {
+                    break;
+                }
+            }
+            rest
+        });
+        Self { pages, task }
+    }
+
+    /// What was not fetched.
+    async fn rest(mut self) -> Option<QueryPages> {
+        self.task.join_next().await?.ok()
     }
 }
 
@@ -277,6 +322,12 @@ async fn exactly(client: &HubClient, rows: Vec<Value>) -> Result<Vec<Value>, Cli
         }
     }
     Ok(exact)
+}
+
+fn finding(action: &Action, row: Value) -> Finding<'_> {
+    let (name, is_connected) = (name_of(&row), is_connected(&row));
+    let now = sections_of(row);
+    Finding { name, is_connected, change: compare(action, &now), action, now }
 }
 
 fn id_of(row: &Value) -> Option<TwinId> {

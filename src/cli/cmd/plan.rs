@@ -177,7 +177,7 @@ impl Asked<'_> {
             return Ok(None);
         }
         let names = if self.look.list_devices || self.out.is_some() { Names::All } else { Names::Some };
-        let mut watcher = Kept::new(printer, self.look.list_devices);
+        let mut watcher = Kept::new(printer, Keeps { devices: self.look.list_devices, digests: self.out.is_some() });
         let mut outlook = survey(client, manifests, &located, (self.look, names, pace), &mut watcher).await?;
         if let Some(path) = self.out {
             save(path, client, manifests, &located, &watcher)?;
@@ -251,10 +251,19 @@ pub async fn survey(
     survey.outlook(&subjects, choice, watcher).await.map_err(|error| failure(&error))
 }
 
+/// What somebody needs of each target.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeps {
+    /// All that people asked to see.
+    pub devices: bool,
+    /// What a saved plan is compared by.
+    pub digests: bool,
+}
+
 /// What is kept of the targets as they are read.
 pub struct Kept {
     printer: Printer,
-    keeps_devices: bool,
+    keeps: Keeps,
     /// Targets by run, for people.
     devices: BTreeMap<String, Vec<DeviceOutlook>>,
     /// Digests of targets by run, for a saved plan.
@@ -262,10 +271,10 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Keeps digests, and whole targets when people asked for them.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(printer: &Printer, keeps_devices: bool) -> Self {
-        Self { printer: printer.clone(), keeps_devices, devices: BTreeMap::new(), digests: BTreeMap::new() }
+    pub fn new(printer: &Printer, keeps: Keeps) -> Self {
+        Self { printer: printer.clone(), keeps, devices: BTreeMap::new(), digests: BTreeMap::new() }
     }
 }
 
@@ -281,10 +290,12 @@ impl Watcher for Kept {
         }
     }
 
-    fn found(&mut self, run: &str, finding: &Finding) {
-        let digests = self.digests.entry(run.to_owned()).or_default();
-        digests.insert(finding.name.clone(), digest(&finding.touched));
-        if self.keeps_devices {
+    fn found(&mut self, run: &str, finding: &Finding<'_>) {
+        if self.keeps.digests {
+            let digests = self.digests.entry(run.to_owned()).or_default();
+            digests.insert(finding.name.clone(), digest(&finding.touched()));
+        }
+        if self.keeps.devices {
             let (changes, refused) = match &finding.change {
                 Change::None => (None, None),
                 Change::Some(differences) => (Some(differences.clone()), None),
