@@ -25,6 +25,17 @@ pub enum ConnectionState {
     Disconnected,
 }
 
+impl ConnectionState {
+    /// As the service writes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Connected => "Connected",
+            Self::Disconnected => "Disconnected",
+        }
+    }
+}
+
 /// How an identity proves itself (REST.md 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -64,7 +64,9 @@ fn snapshot(twins: &[(&str, Value)]) -> Fleet {
             tables.put_identity(&identity(id.clone())).unwrap();
             tables.put_twin(&id, &twin).unwrap();
             for job in ["j1", "j2"] {
-                tables.add_targets(&job.parse().unwrap(), &[id.clone()], jiff::Timestamp::UNIX_EPOCH).unwrap();
+                tables
+                    .add_targets(&job.parse().unwrap(), std::slice::from_ref(&id), jiff::Timestamp::UNIX_EPOCH)
+                    .unwrap();
             }
         }
     }

@@ -1,13 +1,16 @@
 //! A twin of the store as a condition sees it: values are found in the record's bytes, the rest is put together when
 //! somebody looks.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 
 use serde_json::Value;
 
 use super::StoreError;
+use super::member::find;
 use super::parts::Portion;
-use super::read::{RecordTable, TwinRow};
+use super::read::{IdentityRecord, RecordTable, TwinRow};
+use super::schema::split_twin_key;
 use super::stored_twin::StoredTwin;
 use crate::query::{Member, Row};
 
@@ -37,11 +40,37 @@ impl<'j, 'r, T: RecordTable> JudgedRow<'j, 'r, T> {
         if let Some(member) = self.stored.member(path) {
             return member;
         }
+        if let Some(member) = self.of_identity(path) {
+            return member;
+        }
         if self.document.get().is_none() {
             let document = self.row.document(self.reads)?;
             return Ok(self.document.get_or_init(|| document).member(path));
         }
         Ok(self.document.get().map_or(Member::Missing, |document| document.member(path)))
+    }
+}
+
+impl<'r, T: RecordTable> JudgedRow<'_, 'r, T> {
+    /// What many conditions ask of an identity, found without its keys; none for the rest of the document.
+    fn of_identity(&self, path: &[Box<str>]) -> Option<Result<Member<'r>, StoreError>> {
+        let [name] = path else { return None };
+        match (&**name, &self.row.identity) {
+            ("deviceId", _) => {
+                let (device, _) = split_twin_key(self.row.key);
+                Some(Ok(Member::Text(Cow::Borrowed(device))))
+            }
+            ("connectionState", _) => Some(self.row.id().map(|id| {
+                let state = self.row.presence.get(&id).state;
+                Member::Text(Cow::Borrowed(state.word()))
+            })),
+            ("status", IdentityRecord::Bytes(bytes)) => Some(find(bytes, path).map_err(|source| StoreError::Record {
+                table: "identities",
+                key: self.row.key.to_owned(),
+                source,
+            })),
+            _ => None,
+        }
     }
 }
 

@@ -50,11 +50,16 @@ pub(super) fn twin_key(id: &TwinId) -> String {
     }
 }
 
+/// The device's and the module's id in a key.
+pub(super) fn split_twin_key(key: &str) -> (&str, Option<&str>) {
+    key.split_once(NUL).map_or((key, None), |(device, module)| (device, Some(module)))
+}
+
 /// The twin of a key; `None` when it is no key of ours.
 pub(super) fn parse_twin_key(key: &str) -> Option<TwinId> {
-    match key.split_once(NUL) {
-        None => Some(TwinId::device(key.parse().ok()?)),
-        Some((device, module)) => Some(TwinId::module(device.parse().ok()?, module.parse::<ModuleId>().ok()?)),
+    match split_twin_key(key) {
+        (device, None) => Some(TwinId::device(device.parse().ok()?)),
+        (device, Some(module)) => Some(TwinId::module(device.parse().ok()?, module.parse::<ModuleId>().ok()?)),
     }
 }
 

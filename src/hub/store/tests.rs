@@ -1,15 +1,20 @@
 //! Ranges, pages and what survives a closed file.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::schema::{META, META_FORMAT};
-use super::{IdentityScope, JobRecord, RowKey, Store, StoreError, TwinCollection, TwinScan, WriteTables};
+use super::{
+    IdentityScope, JobRecord, Portion, RowKey, Store, StoreError, TwinCollection, TwinFilter, TwinScan, WriteTables,
+};
 use crate::hub::registry::{Authentication, Identity};
-use crate::model::{IdentityStatus, JobId, JobStatus, SymmetricKey, SymmetricKeyPair, Twin, TwinId, WireTime};
-use crate::query::KeyRange;
+use crate::model::{
+    ConnectionState, IdentityStatus, JobId, JobStatus, SymmetricKey, SymmetricKeyPair, Twin, TwinId, WireTime,
+};
+use crate::query::{KeyRange, Row, parse_condition};
 
 const IDS: [&str; 7] = ["a", "a/m", "a/n", "a-1", "ab", "ab/m", "b"];
 
@@ -114,6 +119,41 @@ fn a_scan_stops_when_told() {
         };
         store.snapshot().unwrap().scan_twins(&TwinScan::whole(TwinCollection::Devices, &range, None), visit).unwrap();
         assert_eq!(seen, 1);
+    }
+}
+
+/// Whatever way a condition finds its members, they are those of the document.
+#[test]
+fn what_a_condition_sees_is_what_a_document_shows() {
+    let store = filled();
+    write(&store, |tables| {
+        tables.put_identity(&Identity { status: IdentityStatus::Disabled, ..identity("ab") })?;
+        tables.presence().set(&id("a"), ConnectionState::Connected, Timestamp::UNIX_EPOCH);
+        tables.presence().set(&id("a/m"), ConnectionState::Connected, Timestamp::UNIX_EPOCH);
+        Ok(())
+    });
+    let snapshot = store.snapshot().unwrap();
+    let paths = ["deviceId", "moduleId", "status", "statusReason", "connectionState", "authenticationType", "version"];
+    for collection in [TwinCollection::Devices, TwinCollection::Modules] {
+        for path in paths {
+            let reads = parse_condition(&format!("IS_DEFINED({path})")).unwrap().filter_reads();
+            let (portion, seen) = (Portion::of(&reads), RefCell::new(Vec::new()));
+            let passes = |row: &dyn Row| {
+                seen.borrow_mut().push(format!("{:?}", row.member(&[path.into()])));
+                true
+            };
+            let filter = Some(TwinFilter { reads: &portion, passes: &passes });
+            let mut shown = Vec::new();
+            let scan = TwinScan { filter, ..TwinScan::whole(collection, &KeyRange::All, None) };
+            snapshot
+                .scan_twins(&scan, &mut |_, document| {
+                    shown.push(format!("{:?}", document.member(&[path.into()])));
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            assert_eq!(seen.into_inner(), shown, "{path} of {collection:?}");
+            assert!(shown.len() >= 3);
+        }
     }
 }
 
