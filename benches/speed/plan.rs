@@ -9,7 +9,7 @@ use crate::doors::fill;
 use crate::figures::{Figures, mebi, median_ratio, paces};
 use crate::processes::{Ended, Hub};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 const LIMIT: f64 = 1.5;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const MANIFEST: &str = "type: scheduleUpdateTwin\nquery: tags.fleet = 'doors'\npatch: { tags: { floor: 3 } }\n";

@@ -32,7 +32,7 @@ pub use entra::{EntraSignIn, ReadVariable, SignIn, SignInError, UnknownSignIn};
 pub use error::{BadAnswer, ClientError, ErrorClass, ErrorKind, ServiceError, SetupError, Unreached};
 pub use hub_client::{HubAccess, HubClient, HubClientConfig};
 pub use operation::Operation;
-pub use query::{QueryPage, QueryPages, device_jobs_query};
+pub use query::{FetchedQueryPage, QueryPage, QueryPages, device_jobs_query};
 pub use retry::{Notify, Pace, Patience, Waiting};
 pub use twins::IfMatch;
 pub use wire::{NoAnswer, Wire, WireAnswer};

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::error::{BadAnswer, ClientError};
 use super::hub_client::HubClient;
-use super::transport::Call;
+use super::transport::{Answer, Call};
 use crate::model::limits::{EMPTY_PAGES_MAX, PAGE_ITEMS_MAX};
 
 const MAX_ITEM_COUNT: HeaderName = HeaderName::from_static("x-ms-max-item-count");
@@ -20,10 +20,27 @@ pub(super) struct Pages {
     empty_in_a_row: usize,
 }
 
+#[derive(Clone)]
 enum Next {
     First,
     After(HeaderValue),
     Done,
+}
+
+/// A page as it came.
+pub(super) struct FetchedPage(Answer);
+
+impl FetchedPage {
+    /// Looks into it.
+    pub(super) fn read(&self) -> Result<Page, ClientError> {
+        let rows = self.0.json("an array of rows")?;
+        let item_type = self.0.headers.get(ITEM_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Page { item_type, rows })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.body.iter().filter(|byte| !byte.is_ascii_whitespace()).take(3).eq(b"[]")
+    }
 }
 
 /// One page. It may be short or empty although more follow.
@@ -46,22 +63,31 @@ impl Pages {
 
     /// The next page; `None` after the last. After an error the same page can be asked for again.
     pub(super) async fn next_page(&mut self) -> Result<Option<Page>, ClientError> {
+        let here = self.next.clone();
+        let Some(fetched) = self.fetch().await? else { return Ok(None) };
+        let page = fetched.read();
+        if page.is_err() {
+            self.next = here;
+        }
+        page.map(Some)
+    }
+
+    /// The same without a look into it, for who asks for the one after it first.
+    pub(super) async fn fetch(&mut self) -> Result<Option<FetchedPage>, ClientError> {
         let call = match &self.next {
             Next::First => self.call.clone(),
             Next::After(token) => self.call.clone().header(CONTINUATION, token.clone()),
             Next::Done => return Ok(None),
         };
-        let answer = self.client.send(&call).await?;
-        let rows: Vec<Value> = answer.json("an array of rows")?;
-        self.empty_in_a_row = if rows.is_empty() { self.empty_in_a_row + 1 } else { 0 };
-        self.next = match answer.headers.get(CONTINUATION).filter(|token| !token.is_empty()) {
+        let fetched = FetchedPage(self.client.send(&call).await?);
+        self.empty_in_a_row = if fetched.is_empty() { self.empty_in_a_row + 1 } else { 0 };
+        self.next = match fetched.0.headers.get(CONTINUATION).filter(|token| !token.is_empty()) {
             None => Next::Done,
             Some(_) if self.empty_in_a_row >= EMPTY_PAGES_MAX => {
-                return Err(answer.bad(BadAnswer::EndlessPages(EMPTY_PAGES_MAX)));
+                return Err(fetched.0.bad(BadAnswer::EndlessPages(EMPTY_PAGES_MAX)));
             }
             Some(token) => Next::After(token.clone()),
         };
-        let item_type = answer.headers.get(ITEM_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Some(Page { item_type, rows }))
+        Ok(Some(fetched))
     }
 }

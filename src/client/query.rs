@@ -7,7 +7,7 @@ use super::bulk::RegistryEntry;
 use super::error::ClientError;
 use super::hub_client::HubClient;
 use super::operation::Operation;
-use super::pages::Pages;
+use super::pages::{FetchedPage, Page, Pages};
 use super::retry::Repeat;
 use super::transport::Call;
 use crate::model::limits::PAGE_ITEMS_MAX;
@@ -20,6 +20,25 @@ pub struct QueryPage {
     pub item_type: Option<String>,
     /// The rows, as the service wrote them.
     pub rows: Vec<Value>,
+}
+
+impl From<Page> for QueryPage {
+    fn from(Page { item_type, rows }: Page) -> Self {
+        Self { item_type, rows }
+    }
+}
+
+/// A page that was fetched and not read.
+pub struct FetchedQueryPage(FetchedPage);
+
+impl FetchedQueryPage {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`ClientError`] when it holds no rows.
+    pub fn read(&self) -> Result<QueryPage, ClientError> {
+        self.0.read().map(QueryPage::from)
+    }
 }
 
 /// A query under way.
@@ -38,7 +57,15 @@ impl QueryPages {
     /// [`ClientError`]; a query that the hub cannot read is a 400 `ArgumentInvalid` (REST.md 9).
     pub async fn next_page(&mut self) -> Result<Option<QueryPage>, ClientError> {
         let page = self.0.next_page().await?;
-        Ok(page.map(|page| QueryPage { item_type: page.item_type, rows: page.rows }))
+        Ok(page.map(QueryPage::from))
+    }
+
+    /// The same without a look into it: the hub makes the next one while this one is read.
+    ///
+    /// # Errors
+    /// As [`Self::next_page`].
+    pub async fn fetch_page(&mut self) -> Result<Option<FetchedQueryPage>, ClientError> {
+        Ok(self.0.fetch().await?.map(FetchedQueryPage))
     }
 }
 

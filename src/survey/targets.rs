@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::questions::{SourceOfRows, sources};
 use super::{Names, Subject, Survey};
-use crate::client::{ClientError, HubClient, QueryPages};
+use crate::client::{ClientError, FetchedQueryPage, HubClient, QueryPages};
 use crate::manifest::{Action, Target};
 use crate::model::limits::{PAGE_ITEMS_MAX, PLAN_NAMED_MAX, PLAN_PAGES_AHEAD, PLAN_SPOT_CHECKS, PLAN_TWINS_AT_ONCE};
 use crate::model::tier::{Operation, Tier};
@@ -204,7 +204,7 @@ impl Reading<'_, '_> {
                 let mut ahead = FetchingAhead::start(rest, room.div_ceil(page_size), &self.survey.queries);
                 while let Some(page) = ahead.pages.recv().await {
                     self.survey.asked.fetch_add(1, Ordering::Relaxed);
-                    let mut rows = page?;
+                    let mut rows = page?.map(|page| page.read()).transpose()?.map(|page| page.rows).unwrap_or_default();
                     let room = self.limit - self.looked.targets.read;
                     rows.truncate(usize::try_from(room).unwrap_or(usize::MAX));
                     self.take_page(rows, watcher).await?;
@@ -269,7 +269,7 @@ impl Reading<'_, '_> {
 
 /// A task that fetches pages while somebody works on those before.
 struct FetchingAhead {
-    pages: mpsc::Receiver<Result<Vec<Value>, ClientError>>,
+    pages: mpsc::Receiver<Result<Option<FetchedQueryPage>, ClientError>>,
     /// Ends the task when it is dropped.
     task: JoinSet<QueryPages>,
 }
@@ -285,7 +285,7 @@ impl FetchingAhead {
                     break;
                 }
                 queries.take().await;
-                let page = rest.next_page().await.map(|page| page.map(|page| page.rows).unwrap_or_default());
+                let page = rest.fetch_page().await;
                 let is_last = page.is_err();
                 if fetched.send(page).await.is_err() || is_last {
                     break;

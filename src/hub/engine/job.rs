@@ -65,7 +65,8 @@ pub(super) struct RunQueue {
 impl RunQueue {
     /// Adds a job at the end, unless it waits for its turn already.
     pub(super) fn push(&mut self, id: JobId) {
-        if self.members.insert(id.clone()) {
+        if !self.members.contains(&id) {
+            self.members.insert(id.clone());
             self.order.push_back(id);
         }
     }
@@ -123,7 +124,7 @@ impl Engine {
         };
         turn.tables.put_job(&record)?;
         let receipt = record.receipt();
-        self.jobs.insert(id.clone(), ActiveJob::new(record, Phase::Due));
+        self.jobs.insert(id.clone(), Box::new(ActiveJob::new(record, Phase::Due)));
         self.run_queue.push(id);
         Ok(Reply::Job(Box::new(receipt)))
     }
@@ -171,7 +172,7 @@ impl Engine {
                 }
                 Phase::Due
             };
-            self.jobs.insert(id.clone(), ActiveJob::new(record, phase));
+            self.jobs.insert(id.clone(), Box::new(ActiveJob::new(record, phase)));
             self.run_queue.push(id);
         }
         Ok(())
@@ -218,7 +219,7 @@ impl Engine {
     }
 
     // conformance-choice: REST.md 4.5: the reason of a failed job stands in failureReason and in statusMessage
-    fn fail_job(&mut self, mut job: ActiveJob, reason: String, turn: &mut Turn<'_, '_>) -> Result<(), StoreError> {
+    fn fail_job(&mut self, mut job: Box<ActiveJob>, reason: String, turn: &mut Turn<'_, '_>) -> Result<(), StoreError> {
         job.record.failure = Some(reason);
         self.end_job(job, JobStatus::Failed, turn)?;
         Ok(())
@@ -255,7 +256,7 @@ impl Engine {
 
     fn end_job(
         &mut self,
-        mut job: ActiveJob,
+        mut job: Box<ActiveJob>,
         status: JobStatus,
         turn: &mut Turn<'_, '_>,
     ) -> Result<JobRecord, StoreError> {

@@ -58,7 +58,7 @@ pub struct Engine {
     calls: HashMap<CallId, Call>,
     waiting: HashMap<TwinId, Waiting>,
     waiting_calls: HashMap<Ticket, WaitingCall>,
-    jobs: BTreeMap<JobId, ActiveJob>,
+    jobs: BTreeMap<JobId, Box<ActiveJob>>,
     run_queue: RunQueue,
     unsaved_jobs: BTreeSet<JobId>,
     timers: Timers,

@@ -1,5 +1,7 @@
 //! One device's share of a job: its moves from `pending` to an end, with the job's counts always in step (REST.md 5).
 
+use std::collections::BTreeSet;
+
 use super::job::ActiveJob;
 use super::{Engine, Turn};
 use crate::hub::store::{RowRecord, StoreError};
@@ -33,23 +35,7 @@ impl Engine {
         change: Move,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StoreError> {
-        let id = &job.record.request.job_id;
-        let row = moved(change, turn);
-        turn.tables.put_row(id, target, &row)?;
-        self.count_move(job, from, row.status);
-        Ok(())
-    }
-
-    /// Counts a row that moves.
-    pub(super) fn count_move(&mut self, job: &mut ActiveJob, from: DeviceJobStatus, to: DeviceJobStatus) {
-        if let Some(counts) = &mut job.record.statistics {
-            *count_of(counts, from) -= 1;
-            *count_of(counts, to) += 1;
-        }
-        let id = &job.record.request.job_id;
-        if !self.unsaved_jobs.contains(id) {
-            self.unsaved_jobs.insert(id.clone());
-        }
+        write_move(&mut self.unsaved_jobs, job, (target, from, change), turn)
     }
 
     /// As [`Self::move_row`], for a job that is not in a step.
@@ -61,10 +47,37 @@ impl Engine {
         change: Move,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StoreError> {
-        let Some(mut job) = self.jobs.remove(id) else { return Ok(()) };
-        self.move_row(&mut job, target, from, change, turn)?;
-        self.jobs.insert(id.clone(), job);
+        let Some(job) = self.jobs.get_mut(id) else { return Ok(()) };
+        write_move(&mut self.unsaved_jobs, job, (target, from, change), turn)?;
         self.end_if_done(id, turn)
+    }
+
+    /// Counts a row that moves and is not written by itself.
+    pub(super) fn count_move(&mut self, job: &mut ActiveJob, from: DeviceJobStatus, to: DeviceJobStatus) {
+        count(&mut self.unsaved_jobs, job, from, to);
+    }
+}
+
+fn write_move(
+    unsaved: &mut BTreeSet<JobId>,
+    job: &mut ActiveJob,
+    (target, from, change): (&TwinId, DeviceJobStatus, Move),
+    turn: &mut Turn<'_, '_>,
+) -> Result<(), StoreError> {
+    let row = moved(change, turn);
+    turn.tables.put_row(&job.record.request.job_id, target, &row)?;
+    count(unsaved, job, from, row.status);
+    Ok(())
+}
+
+fn count(unsaved: &mut BTreeSet<JobId>, job: &mut ActiveJob, from: DeviceJobStatus, to: DeviceJobStatus) {
+    if let Some(counts) = &mut job.record.statistics {
+        *count_of(counts, from) -= 1;
+        *count_of(counts, to) += 1;
+    }
+    let id = &job.record.request.job_id;
+    if !unsaved.contains(id) {
+        unsaved.insert(id.clone());
     }
 }
 
