@@ -24,9 +24,9 @@ pub const WEBSOCKET_SUBPROTOCOL: &str = "mqtt";
 /// What every WebSocket server adds to a client's key before it takes the SHA-1 of it (RFC 6455, 1.3).
 pub const WEBSOCKET_KEY_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Read buffers of a hub's and of a device's end, in bytes: each holds one for as long as it lives. What a device is sent is
-/// mostly short, and a fleet has many of them.
-const READ_BUFFER_BYTES: (usize, usize) = (4_096, 1_024);
+/// Read buffer of either end, in bytes: each holds one for as long as it lives, and a fleet has many of them. It grows for
+/// longer messages; most are short.
+const READ_BUFFER_BYTES: usize = 1_024;
 
 /// One end of a WebSocket whose HTTP part is over.
 pub struct WebSocketBytes<S> {
@@ -54,12 +54,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<S> {
     async fn after_upgrade(stream: S, read_ahead: Bytes, role: Role) -> Self {
         // Nothing is held back: whoever writes flushes when it is time. Room for one message more than is under way
         // keeps pongs from being refused.
-        let read_buffer = match role {
-            Role::Server => READ_BUFFER_BYTES.0,
-            Role::Client => READ_BUFFER_BYTES.1,
-        };
         let config = WebSocketConfig::default()
-            .read_buffer_size(read_buffer)
+            .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(2 * MQTT_PACKET_BYTES_MAX)
             .max_message_size(Some(MQTT_PACKET_BYTES_MAX))
