@@ -26,6 +26,21 @@ impl Figures {
         }
     }
 
+    /// The same from a size on; what is fixed weighs more below it.
+    pub(crate) fn show_limited_from(
+        &mut self,
+        (size, from): (usize, usize),
+        what: &str,
+        figure: f64,
+        (limit, unit): (f64, &str),
+    ) {
+        if size < from {
+            self.show(what, format!("{figure:.2} {unit}"));
+        } else {
+            self.show_limited(what, figure, limit, unit);
+        }
+    }
+
     /// Tells which limits were broken, if any.
     pub(crate) fn verdict(&self) -> ExitCode {
         if self.broken.is_empty() {

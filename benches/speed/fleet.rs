@@ -80,11 +80,7 @@ impl Stage {
             ("devices' process, for each device", fleet, DEVICE_LIMIT_KIB),
             ("both ends, for each device", hub + fleet, BOTH_LIMIT_KIB),
         ] {
-            if devices < LIMITED_FROM {
-                figures.show(what, format!("{each:.1} KiB"));
-            } else {
-                figures.show_limited(what, each, limit, "KiB");
-            }
+            figures.show_limited_from((devices, LIMITED_FROM), what, each, (limit, "KiB"));
         }
         stage
     }

@@ -15,6 +15,7 @@ use crate::doors::{BATCH, RARE_SITE, door_id, fill};
 use crate::figures::{Figures, mebi, median, pace, ratio};
 use crate::processes::{Hub, twin_job};
 
+const LIMITED_FROM: usize = 1_000_000;
 const SCAN_LIMIT: f64 = 2.0;
 const TWIN_JOB_LIMIT: f64 = 3.0;
 const START_LIMIT_S: f64 = 2.0;
@@ -60,10 +61,12 @@ pub(crate) async fn run(twins: usize, figures: &mut Figures) {
     };
     figures.show("slowest read of a twin meanwhile", format!("{slowest:.0?}"));
     figures.show("twin job over all", pace(twins, took));
-    figures.show_limited("twin job, of the database's rewriting", ratio(took, writing), TWIN_JOB_LIMIT, "x");
+    let limit = (TWIN_JOB_LIMIT, "x");
+    let size = (twins, LIMITED_FROM);
+    figures.show_limited_from(size, "twin job, of the database's rewriting", ratio(took, writing), limit);
     let took = twin_job(&client, "filtered", "tags.fleet = 'doors'").await;
     figures.show("twin job by a tag that all have", pace(twins, took));
-    figures.show_limited("the same, of the database's rewriting", ratio(took, writing), TWIN_JOB_LIMIT, "x");
+    figures.show_limited_from(size, "the same, of the database's rewriting", ratio(took, writing), limit);
     figures.show("hub, resident after jobs", mebi(hub.process.resident_bytes()));
     figures.show("database file", mebi(fs::metadata(data.join("hub.redb")).unwrap().len()));
 }
@@ -115,7 +118,10 @@ async fn scans(client: &HubClient, database: &Database, twins: usize, figures: &
             format!("{}, the database reads {}", pace(twins, median(&scanning)), pace(twins, median(&reading))),
         );
         match limit {
-            Some(limit) => figures.show_limited("  of the database's reading", ratio, limit, "x"),
+            Some(limit) => {
+                let size = (twins, LIMITED_FROM);
+                figures.show_limited_from(size, "  of the database's reading", ratio, (limit, "x"));
+            }
             None => figures.show("  of the database's reading", format!("{ratio:.2} x")),
         }
     }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::cmd::plan::located;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::hub_target::failure;
+use super::prepared::located;
 use super::printer::Printer;
 use super::problems::{self, placed};
 use crate::client::HubClient;

@@ -3,13 +3,27 @@
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
+use super::failure::Failure;
 use super::printer::Printer;
+use crate::manifest::LoadError;
 use crate::model::limits::PROBLEMS_SHOWN_MAX;
 use crate::source::{Placed, Severity};
 
 /// Problems of one kind, to be shown or to be put among those of others.
 pub fn placed<P: Placed>(problems: &[P]) -> Vec<&dyn Placed> {
     problems.iter().map(|problem| problem as &dyn Placed).collect()
+}
+
+/// The failure for a path that names nothing readable, exit 2.
+#[must_use]
+pub fn unreadable(error: &LoadError) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match error {
+        LoadError::NotFound { .. } | LoadError::NoFiles { .. } => {
+            failure.hint("`iotjob init` writes a manifest to start from")
+        }
+        _ => failure,
+    }
 }
 
 /// Shows every problem on stderr, the first [`PROBLEMS_SHOWN_MAX`] of each file in full and the rest as a count.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::cmd::plan::{Keeps, Kept, LookArgs, survey};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::looking::{Keeps, Kept, LookArgs, survey};
 use super::printer::Printer;
 use super::problems::{self, placed};
 use crate::client::HubClient;

@@ -1,20 +1,18 @@
 //! `iotjob apply PATH...`: makes the hub do what the manifests say, once, and tells how every device took it.
 
-use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::cli::cmd::plan::{Asked, LookArgs, PlanFormat, located};
-use crate::cli::cmd::validate::unreadable;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::guarded::{GuardArgs, refuse_forbidden, refuse_too_many};
 use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::local_hub::LocalArgs;
+use crate::cli::looking::{Asked, LookArgs, PlanFormat};
 use crate::cli::output::OutputFormat;
+use crate::cli::prepared::{Warnings, located, pace_for, refused_starts, steps, valid_manifests};
 use crate::cli::printer::Printer;
 use crate::cli::problems::{self, placed};
 use crate::cli::report_args::{ReportArgs, ReportFiles};
@@ -22,13 +20,10 @@ use crate::cli::saved_plan;
 use crate::cli::var_args::VarArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
 use crate::client::HubClient;
-use crate::manifest::{self, Manifest, Problem, ProblemKind};
+use crate::manifest::Manifest;
 use crate::model::{Clock, JobResponse, JobStatus, WireTime};
-use crate::plan::{self, StartOutOfReach, Step, Tolerance};
-use crate::run::{
-    Context, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, check_new_start,
-    locate,
-};
+use crate::plan::{self, Step, Tolerance};
+use crate::run::{Context, Found, HubLife, Jobs, Located, NoTargets, Options, Pace, Rerun, Waiting, carry_out, locate};
 
 /// What `apply` takes.
 #[derive(Debug, clap::Args)]
@@ -170,64 +165,8 @@ impl ApplyArgs {
     }
 }
 
-/// Whether warnings stop a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Warnings {
-    /// They are shown.
-    Show,
-    /// They count like errors.
-    Deny,
-}
-
 fn deny(deny_warnings: bool) -> Warnings {
     if deny_warnings { Warnings::Deny } else { Warnings::Show }
-}
-
-/// Reads every manifest and shows every problem; `None` when any of them is in the way.
-///
-/// # Errors
-/// Exit 2 when a path names nothing that can be read.
-pub fn valid_manifests(
-    paths: &[PathBuf],
-    (var_args, applied_before): (&VarArgs, &[PathBuf]),
-    warnings: Warnings,
-    printer: &Printer,
-) -> Result<Option<Vec<Manifest>>, Failure> {
-    let variables = var_args.variables(printer)?;
-    let applied = match applied_before {
-        [] => BTreeSet::new(),
-        // What is wrong with those is the business of whoever applies them.
-        paths => manifest::load(paths, io::empty(), &variables)
-            .map_err(|error| unreadable(&error))?
-            .manifests
-            .iter()
-            .map(|manifest| manifest.name.to_string())
-            .collect(),
-    };
-    let loaded =
-        manifest::load_after(paths, io::stdin().lock(), &variables, &applied).map_err(|error| unreadable(&error))?;
-    var_args.warn_of_unused(&loaded.variables_used, printer);
-    problems::show(&placed(&loaded.problems), printer);
-    let refused = loaded.has_errors() || (warnings == Warnings::Deny && !loaded.problems.is_empty());
-    if refused {
-        printer.failure(&Failure::new(Exit::InvalidManifest, "nothing was sent: the manifests have problems"));
-        return Ok(None);
-    }
-    Ok(Some(loaded.manifests))
-}
-
-/// The pace for a hub: Azure's budgets, or none for a hub on this machine.
-#[must_use]
-pub fn pace_for(host_name: &str) -> Pace {
-    if is_loopback(host_name) { Pace::local() } else { Pace::service() }
-}
-
-fn is_loopback(host_name: &str) -> bool {
-    let bracketed = host_name.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(address, _)| address);
-    let name = bracketed.unwrap_or_else(|| host_name.rsplit_once(':').map_or(host_name, |(name, _)| name));
-    name.eq_ignore_ascii_case("localhost")
-        || host_name == "::1"
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// How `apply` goes about its runs.
@@ -285,18 +224,6 @@ pub async fn apply_with<J: Jobs>(
         .await
 }
 
-/// Makes the manifests' steps. A start means nothing to a hub that ends with this command.
-pub(super) fn steps(manifests: &[Manifest], hub: HubLife, printer: &Printer) -> Vec<Step> {
-    let adapted = manifests.iter().map(plan::build).map(|step| match (hub, step.start) {
-        (HubLife::WithCommand, Some(_)) => {
-            printer.say(&format!("{}: starts at once, since the local hub ends with this command", step.name));
-            step.starting_at_once()
-        }
-        _ => step,
-    });
-    adapted.collect()
-}
-
 /// Starts that lie ahead and hold a job slot until then, which others of this command may need (REST.md 4.7).
 fn slots_held(located: &[Located], clock: &Clock) -> Vec<String> {
     let is_new = |run: &&Located| matches!(run.found, Ok(Found::New));
@@ -335,32 +262,4 @@ fn ended_before(located: &[Located]) -> impl Iterator<Item = String> {
         |job: &JobResponse| matches!(job.status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled);
     let over = located.iter().filter(move |run| matches!(&run.found, Ok(Found::Job(job)) if is_over(job)));
     over.map(|run| run.step.run_id.to_string())
-}
-
-/// Starts that new runs cannot have, each at its place. `manifests` and `located` run in parallel.
-pub(super) fn refused_starts(manifests: &[Manifest], located: &[Located], clock: &Clock) -> Vec<Problem> {
-    let checked = manifests.iter().zip(located);
-    let refused = checked.filter_map(|(manifest, located)| {
-        let kind = match check_new_start(located, clock).err()? {
-            StartOutOfReach::TooFar { hours } => ProblemKind::StartTooFar { hours },
-            StartOutOfReach::Past { minutes } => ProblemKind::StartPast { minutes },
-        };
-        Some(Problem::new(manifest.start_place(), kind))
-    });
-    refused.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_hubs_on_this_machine_are_asked_without_a_budget() {
-        for local in ["localhost", "LocalHost:8443", "127.0.0.1:8443", "[::1]:8443", "::1"] {
-            assert!(is_loopback(local), "{local}");
-        }
-        for remote in ["my-hub.azure-devices.net", "localhost.example.com", "10.0.0.1:443", "[2001:db8::1]:443"] {
-            assert!(!is_loopback(remote), "{remote}");
-        }
-    }
 }

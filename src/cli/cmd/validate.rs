@@ -9,11 +9,11 @@ use crate::cli::failure::Failure;
 use crate::cli::guarded::GuardArgs;
 use crate::cli::output::ProblemsFormat;
 use crate::cli::printer::Printer;
-use crate::cli::problems::{self, counted, placed};
+use crate::cli::problems::{self, counted, placed, unreadable};
 use crate::cli::sarif::to_sarif;
 use crate::cli::var_args::VarArgs;
 use crate::fleet;
-use crate::manifest::{self, LoadError, Loaded};
+use crate::manifest::{self, Loaded};
 use crate::source::{Placed, Severity};
 
 /// Arguments of `iotjob validate`.
@@ -79,18 +79,6 @@ fn in_file_order<'l>(loaded: &'l Loaded, fleets: &'l [fleet::Loaded]) -> Vec<&'l
         all.sort_by_key(place_of);
     }
     all
-}
-
-/// The failure for a path that names nothing readable, exit 2.
-#[must_use]
-pub fn unreadable(error: &LoadError) -> Failure {
-    let failure = Failure::usage(error.to_string());
-    match error {
-        LoadError::NotFound { .. } | LoadError::NoFiles { .. } => {
-            failure.hint("`iotjob init` writes a manifest to start from")
-        }
-        _ => failure,
-    }
 }
 
 fn summary(loaded: &Loaded, fleets: &[fleet::Loaded], all: &[&dyn Placed]) -> String {

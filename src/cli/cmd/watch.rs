@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::cli::cmd::apply::pace_for;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hub_target::{HubArgs, duration};
 use crate::cli::output::OutputFormat;
+use crate::cli::prepared::pace_for;
 use crate::cli::printer::Printer;
 use crate::cli::report_args::ReportArgs;
 use crate::cli::watched::{Watched, equipment, exit_of_runs};
