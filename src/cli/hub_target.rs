@@ -159,6 +159,10 @@ impl HubArgs {
     /// # Errors
     /// Exit 2 when no hub is named, or by its host only.
     pub fn connection(&self, printer: &Printer) -> Result<ServiceConnectionString, Failure> {
+        let is_named = self.hub_connection_string.is_some() || self.hub_host.is_some();
+        if !is_named && variable(CONNECTION_STRING_VARIABLE).is_none() && variable(HOST_VARIABLE).is_none() {
+            return Err(no_connection());
+        }
         match self.access(printer)? {
             HubAccess::Policy(connection) => Ok(connection),
             HubAccess::Entra { .. } => Err(Failure::usage("devices of a fleet sign with the key of a policy")
@@ -189,6 +193,13 @@ impl HubArgs {
         })
         .map_err(|error| failure(&error))
     }
+}
+
+/// For who needs the key of a policy.
+fn no_connection() -> Failure {
+    Failure::usage("no hub is named")
+        .hint(format!("set {CONNECTION_STRING_VARIABLE} to the hub's service connection string, or to @FILE"))
+        .hint("`iotjob hub` runs one on this machine")
 }
 
 fn no_hub() -> Failure {

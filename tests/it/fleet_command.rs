@@ -253,6 +253,8 @@ fn every_way_to_prove_oneself_and_every_transport_works() {
     // The CA is there before any hub is: the hub has to trust it from its start.
     let no_hub = env.run(["device", "--fleet", "mixed.yaml", "--fleet-ca", "ca"]);
     assert!(no_hub.code == 2 && no_hub.stderr.contains("no hub is named"), "{}", no_hub.stderr);
+    // A host name alone would be refused next.
+    assert!(!no_hub.stderr.contains("IOTHUB_HOST"), "{}", no_hub.stderr);
     let hub = HubProcess::start(&env, &["--trust-ca", "ca/fleet-ca.pem"]);
     // The second time the thumbprints of the first have to give way.
     for _ in 0..2 {

@@ -47,6 +47,23 @@ fn two_hubs_do_not_share_their_data() {
     drop(hub);
 }
 
+#[test]
+fn data_of_another_version_are_left_alone() {
+    const META: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+    let env = TestEnv::new();
+    drop(HubProcess::start(&env, &["--data", "data"]));
+    let file = env.path().join("data/hub.redb");
+    let database = redb::Database::open(&file).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(META).unwrap().insert("format", b"1".as_slice()).unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let hub = env.run(["hub", "--https-port", "0", "--mqtt-port", "0", "--data", "data"]);
+    assert_eq!(hub.code, 2, "{}", hub.stderr);
+    assert!(hub.stderr.contains("format 1") && hub.stderr.contains("another folder with --data"), "{}", hub.stderr);
+    assert!(file.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_hub_well_and_takes_its_traces_along() {

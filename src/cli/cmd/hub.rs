@@ -304,6 +304,8 @@ fn start_failure(error: &HubStartError) -> Failure {
             io::ErrorKind::AddrNotAvailable => Failure::usage(text).hint("--listen takes addresses of this machine"),
             _ => Failure::usage(text),
         },
+        HubStartError::Store(StoreError::Format { .. }) => Failure::usage(text)
+            .hint("name another folder with --data, or remove hub.redb from this one: what a hub of another version holds is not taken over"),
         HubStartError::Store(_) | HubStartError::Tls(_) => Failure::unexpected(text)
             .hint("CA and data lie in the folder of --data; without it, the CA lies in your data folder"),
         HubStartError::Keys(_) | HubStartError::Register { .. } => Failure::unexpected(text),
