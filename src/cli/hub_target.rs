@@ -115,11 +115,11 @@ impl HubArgs {
         patience
     }
 
-    /// Which hub, and how to prove who asks, from flag or environment.
+    /// Which hub, and how to prove who asks, from flag or environment; `no_hub` says what to write when none is named.
     ///
     /// # Errors
     /// Exit 2 when no hub is named, or what names it cannot be read.
-    fn access(&self, printer: &Printer) -> Result<HubAccess, Failure> {
+    fn access(&self, printer: &Printer, no_hub: fn() -> Failure) -> Result<HubAccess, Failure> {
         let from_environment = || variable(CONNECTION_STRING_VARIABLE).and_then(|text| text.parse::<SecretArg>().ok());
         let host = match (&self.hub_connection_string, &self.hub_host) {
             (Some(flag), _) => return connection(flag, printer).map(HubAccess::Policy),
@@ -159,11 +159,7 @@ impl HubArgs {
     /// # Errors
     /// Exit 2 when no hub is named, or by its host only.
     pub fn connection(&self, printer: &Printer) -> Result<ServiceConnectionString, Failure> {
-        let is_named = self.hub_connection_string.is_some() || self.hub_host.is_some();
-        if !is_named && variable(CONNECTION_STRING_VARIABLE).is_none() && variable(HOST_VARIABLE).is_none() {
-            return Err(no_connection());
-        }
-        match self.access(printer)? {
+        match self.access(printer, no_connection)? {
             HubAccess::Policy(connection) => Ok(connection),
             HubAccess::Entra { .. } => Err(Failure::usage("devices of a fleet sign with the key of a policy")
                 .hint(format!("set {CONNECTION_STRING_VARIABLE}, instead of a host name alone"))),
@@ -184,7 +180,7 @@ impl HubArgs {
     /// As [`HubArgs::client`].
     pub fn client_with(&self, printer: &Printer, notify: Notify) -> Result<HubClient, Failure> {
         HubClient::new(HubClientConfig {
-            access: self.access(printer)?,
+            access: self.access(printer, no_hub)?,
             trust: self.trust(),
             clock: Clock::system(),
             rng: Rng::from_entropy(),
@@ -195,16 +191,18 @@ impl HubArgs {
     }
 }
 
-/// For who needs the key of a policy.
-fn no_connection() -> Failure {
+fn unnamed() -> Failure {
     Failure::usage("no hub is named")
         .hint(format!("set {CONNECTION_STRING_VARIABLE} to the hub's service connection string, or to @FILE"))
-        .hint("`iotjob hub` runs one on this machine")
+}
+
+/// For who needs the key of a policy.
+fn no_connection() -> Failure {
+    unnamed().hint("`iotjob hub` runs one on this machine")
 }
 
 fn no_hub() -> Failure {
-    Failure::usage("no hub is named")
-        .hint(format!("set {CONNECTION_STRING_VARIABLE} to the hub's service connection string, or to @FILE"))
+    unnamed()
         .hint(format!("or {HOST_VARIABLE} to its host name, to sign in with Entra ID"))
         .hint("`iotjob hub` runs one on this machine; `iotjob apply --local` brings its own")
 }

@@ -14,8 +14,8 @@ use super::link;
 use super::link::Link;
 use super::machine::{Effects, Input, Machine, Next, Now};
 use super::stats::{Counted, Standing};
-use crate::model::Clock;
 use crate::model::limits::{DEVICE_FAREWELL_S_MAX, DEVICE_WRITE_S_MAX, TAKEN_OVER_S_MAX};
+use crate::model::{Clock, TwinId};
 use crate::mqtt::{ClientPacket, PacketStream, StreamError};
 
 /// What all devices of a fleet are driven with.
@@ -26,6 +26,20 @@ pub(super) struct Surroundings {
     pub(super) listener: Option<Listener>,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
+}
+
+impl Surroundings {
+    /// Hands an event over, waiting for a listener that is behind, but not once the fleet stops, and not for one that has
+    /// gone.
+    pub(super) async fn tell(&self, id: &Arc<TwinId>, kind: DeviceEventKind) {
+        let Some(listener) = self.listener.as_ref().filter(|listener| kind.is_for(listener.hears)) else { return };
+        let event = DeviceEvent { id: Arc::clone(id), kind };
+        tokio::select! {
+            biased;
+            _ = listener.sender.send(event) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
 }
 
 /// A device and its place in the figures.
@@ -157,20 +171,11 @@ fn loss(error: StreamError) -> LossReason {
     }
 }
 
-/// Counts events and hands them over, waiting for a listener that is behind, but not once the fleet stops, and not for one
-/// that has gone.
+/// Counts events and tells them.
 async fn tell(events: Vec<DeviceEventKind>, driven: &mut Driven, surroundings: &Surroundings) {
     for kind in events {
         driven.counted.note(&kind);
-        let Some(listener) = surroundings.listener.as_ref().filter(|listener| kind.is_for(listener.hears)) else {
-            continue;
-        };
-        let event = DeviceEvent { id: Arc::clone(driven.machine.config().id()), kind };
-        tokio::select! {
-            biased;
-            _ = listener.sender.send(event) => {}
-            () = surroundings.stop.cancelled() => {}
-        }
+        surroundings.tell(driven.machine.config().id(), kind).await;
     }
 }
 

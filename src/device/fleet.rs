@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::DeviceConfig;
 use super::drive::{Driven, Surroundings, drive};
-use super::event::{DeviceEvent, DeviceEventKind, Listener};
+use super::event::{DeviceEventKind, Listener};
 use super::machine::Machine;
 use super::stats::{Counted, FleetStats, Standing};
 use crate::model::{Clock, Seed};
@@ -128,15 +128,7 @@ impl Start {
         if device.behaviour.connectivity.keeps_offline(seed) {
             // It costs nothing but its place in the figures.
             drop(Counted::new(stats, Standing::StaysOffline));
-            if let Some(listener) = &self.surroundings.listener {
-                let event = DeviceEvent { id: device.id, kind: DeviceEventKind::StaysOffline };
-                tokio::select! {
-                    biased;
-                    _ = listener.sender.send(event) => {}
-                    () = self.surroundings.stop.cancelled() => {}
-                }
-            }
-            return;
+            return self.surroundings.tell(&device.id, DeviceEventKind::StaysOffline).await;
         }
         let counted = Counted::new(stats, Standing::Waiting);
         let driven = Driven { machine: Machine::new(device, self.seed), counted };

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::questions::{SourceOfRows, sources};
 use super::{Names, Subject, Survey};
@@ -194,17 +195,17 @@ impl Reading<'_, '_> {
     async fn read(&mut self, sources: &[SourceOfRows], watcher: &mut dyn Watcher) -> Result<(), ClientError> {
         let page_size = u64::try_from(PAGE_ITEMS_MAX).unwrap_or(u64::MAX);
         for source in sources {
-            let mut pages = Some(self.pages(source));
-            while let Some(rest) = pages.take().filter(QueryPages::has_more) {
+            let mut pages = self.pages(source);
+            while pages.has_more() {
                 let room = self.limit - self.looked.targets.read;
                 if room == 0 {
                     break;
                 }
                 // Pages may be short: who wants more then fetches again.
-                let mut ahead = FetchingAhead::start(rest, room.div_ceil(page_size), &self.survey.queries);
+                let mut ahead = FetchingAhead::start(pages, room.div_ceil(page_size), &self.survey.queries);
                 while let Some(page) = ahead.pages.recv().await {
                     self.survey.asked.fetch_add(1, Ordering::Relaxed);
-                    let mut rows = page?.map(|page| page.read()).transpose()?.map(|page| page.rows).unwrap_or_default();
+                    let mut rows = page?.read()?.rows;
                     let room = self.limit - self.looked.targets.read;
                     rows.truncate(usize::try_from(room).unwrap_or(usize::MAX));
                     self.take_page(rows, watcher).await?;
@@ -269,23 +270,22 @@ impl Reading<'_, '_> {
 
 /// A task that fetches pages while somebody works on those before.
 struct FetchingAhead {
-    pages: mpsc::Receiver<Result<Option<FetchedQueryPage>, ClientError>>,
-    /// Ends the task when it is dropped.
-    task: JoinSet<QueryPages>,
+    pages: mpsc::Receiver<Result<FetchedQueryPage, ClientError>>,
+    task: AbortOnDropHandle<QueryPages>,
 }
 
 impl FetchingAhead {
     /// Fetches so many pages, or all there are, within the budget.
     fn start(mut rest: QueryPages, most: u64, queries: &Arc<Budget>) -> Self {
         let (fetched, pages) = mpsc::channel(PLAN_PAGES_AHEAD);
-        let (queries, mut task) = (Arc::clone(queries), JoinSet::new());
-        task.spawn(async move {
+        let queries = Arc::clone(queries);
+        let task = tokio::spawn(async move {
             for _ in 0..most {
                 if !rest.has_more() {
                     break;
                 }
                 queries.take().await;
-                let page = rest.fetch_page().await;
+                let Some(page) = rest.fetch_page().await.transpose() else { break };
                 let is_last = page.is_err();
                 if fetched.send(page).await.is_err() || is_last {
                     break;
@@ -293,12 +293,13 @@ impl FetchingAhead {
             }
             rest
         });
-        Self { pages, task }
+        Self { pages, task: AbortOnDropHandle::new(task) }
     }
 
     /// What was not fetched.
-    async fn rest(mut self) -> Option<QueryPages> {
-        self.task.join_next().await?.ok()
+    async fn rest(self) -> QueryPages {
+        // A fetch that panicked must not look like the last page.
+        self.task.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 }
 
